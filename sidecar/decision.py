@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
-
-from sidecar.inspection.finding import Finding
-from sidecar.limits.limit import BucketStatus
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -60,5 +53,3 @@ class Allow:
     """The request may pass. `code` says on what ground, for the log: `ok`, or the code of a shadowed refusal."""
 
     code: str = "ok"
-
-

@@ -14,8 +14,9 @@ _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 # A path that every HTTP implementation reads alike. Envoy has already normalised what its own settings cover; what
 # is left over is refused and never repaired, since the upstream might repair it in another way.
-_PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,=:@]+/?)*\Z")
-_ESCAPED_PATH = re.compile(r"/(?:(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})+/?)*\Z")
+_PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,=:@]+/)*[A-Za-z0-9\-._~!$&'()*+,=:@]*\Z")
+_CHARACTER = r"(?:[A-Za-z0-9\-._~!$&'()*+,=:@]|%[0-9A-Fa-f]{2})"
+_ESCAPED_PATH = re.compile(rf"/(?:{_CHARACTER}+/)*{_CHARACTER}*\Z")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _METHOD = re.compile(r"[A-Z][A-Z\-]{0,31}\Z")

@@ -1,3 +1,1 @@
 """The LLM APIs whose requests we can read, one file each: bytes -> Prompt."""
-
-from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The subcommands of `portcullis`, one file each; every one has `register(commands)`."""

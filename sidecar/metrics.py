@@ -1,0 +1,81 @@
+"""Every number that Portcullis counts, and its name; `telemetry.py` exports them through OpenTelemetry.
+
+A count on the request path is one dict increment: OpenTelemetry reads the totals when it collects. Label values are
+from closed sets or configuration, never from a request.
+"""
+
+from __future__ import annotations
+
+
+class Counter:
+    """A monotonic sum per tuple of label values."""
+
+    __slots__ = ("description", "labels", "name", "values")
+
+    def __init__(self, name: str, description: str, *labels: str) -> None:
+        self.name, self.description, self.labels = name, description, labels
+        self.values: dict[tuple[str, ...], int] = {}
+
+    def add(self, amount: int, *label_values: str) -> None:
+        """Count `amount` under the label values, given in the order of `labels`."""
+        self.values[label_values] = self.values.get(label_values, 0) + amount
+
+
+class Gauge(Counter):
+    """The last value set per tuple of label values."""
+
+    __slots__ = ()
+
+    def set(self, value: int, *label_values: str) -> None:
+        """Replace the value under the label values."""
+        self.values[label_values] = value
+
+
+class Histogram:
+    """Observations in fixed buckets, per tuple of label values. `bounds` are upper bounds, in seconds for times."""
+
+    __slots__ = ("bounds", "description", "labels", "name", "unit", "values")
+
+    def __init__(self, name: str, description: str, bounds: tuple[float, ...], *labels: str, unit: str = "s") -> None:
+        self.name, self.description, self.bounds, self.labels, self.unit = (
+            name,
+            description,
+            bounds,
+            labels,
+            unit,
+        )
+        self.values: dict[tuple[str, ...], tuple[list[int], list[float]]] = {}
+
+    def record(self, value: float, *label_values: str) -> None:
+        """Add one observation."""
+        cell = self.values.get(label_values)
+        if cell is None:
+            cell = self.values[label_values] = ([0] * (len(self.bounds) + 1), [0.0])
+        counts, total = cell
+        index = 0
+        for bound in self.bounds:
+            if value <= bound:
+                break
+            index += 1
+        counts[index] += 1
+        total[0] += value
+
+
+_FAST = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2)
+
+
+class Metrics:
+    """All instruments of one process; made once in `server.py` and handed to whoever counts."""
+
+    def __init__(self) -> None:
+        self.decisions = Counter(
+            "portcullis_decisions", "Decisions by verdict, reason and code", "verdict", "reason", "code"
+        )
+        self.decision_seconds = Histogram("portcullis_decision_seconds", "Time to a decision", _FAST, "verdict")
+        # limits
+        self.bucket_denials = Counter("portcullis_bucket_denials", "Requests refused by a limit", "limit")
+        self.store_seconds = Histogram(
+            "portcullis_store_seconds", "Time of one call to the store of buckets", _FAST, "result"
+        )
+        # authentication
+        # inspection
