@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)\Z")
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -44,3 +45,13 @@ Duration = Annotated[float, BeforeValidator(parse_duration)]
 
 ByteSize = Annotated[int, BeforeValidator(parse_size)]
 """Bytes, written as `64KiB`, `1MiB` or a plain number."""
+
+
+def resolve_path(value: Path, info: ValidationInfo) -> Path:
+    """Read a relative path as relative to the file that names it."""
+    base = (info.context or {}).get("folder")
+    return value if base is None else Path(base) / value
+
+
+LocalPath = Annotated[Path, AfterValidator(resolve_path)]
+"""A path; a relative one starts at the folder of the configuration file."""
