@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
+import queue
 import sys
+import threading
+import time
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -68,7 +73,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Pipe())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
@@ -76,6 +81,37 @@ def configure(level: str) -> None:
 
 def _allow_listed(_: Any, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {name: value for name, value in record.items() if name in FIELDS or name in _ALWAYS}
+
+
+class _Pipe:
+    """Standard error, written by a thread of its own: a log reader that stalls must not stall decisions."""
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[str] = queue.Queue(maxsize=10_000)
+        threading.Thread(target=self._drain, name="log", daemon=True).start()
+        atexit.register(self._finish)
+
+    def write(self, text: str) -> None:
+        """Queue `text`; what does not fit any more is dropped."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(text)
+
+    def flush(self) -> None:
+        """Nothing to do: the thread flushes whenever it has caught up."""
+
+    def _finish(self) -> None:
+        deadline = time.monotonic() + 1
+        while self._lines.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    def _drain(self) -> None:
+        while True:
+            text = self._lines.get()
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(text)
+                if self._lines.empty():
+                    sys.stderr.flush()
+            self._lines.task_done()
 
 
 class _Bridge(logging.Handler):

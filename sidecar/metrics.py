@@ -68,9 +68,7 @@ class Metrics:
     """All instruments of one process; made once in `server.py` and handed to whoever counts."""
 
     def __init__(self) -> None:
-        self.decisions = Counter(
-            "portcullis_decisions", "Decisions by verdict, reason and code", "verdict", "reason", "code"
-        )
+        self.decisions = Counter("portcullis_decisions", "Decisions by verdict and reason", "verdict", "reason")
         self.decision_seconds = Histogram("portcullis_decision_seconds", "Time to a decision", _FAST, "verdict")
         # limits
         self.bucket_denials = Counter("portcullis_bucket_denials", "Requests refused by a limit", "limit")
@@ -79,3 +77,4 @@ class Metrics:
         )
         # authentication
         # inspection
+        self.findings = Counter("portcullis_findings", "Findings by rule and action", "rule", "action")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address
-from types import MappingProxyType
 
 from sidecar.errors import InvalidRequest
-
-_EMPTY: Mapping[str, str] = MappingProxyType({})
 
 # A path that every HTTP implementation reads alike. Envoy has already normalised what its own settings cover; what
 # is left over is refused and never repaired, since the upstream might repair it in another way.
@@ -44,7 +41,7 @@ class HttpRequest:
     request_id: str = ""
     peer_principal: str = ""
     peer_certificate: str = ""
-    extensions: Mapping[str, str] = _EMPTY
+    extensions: Mapping[str, str] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
         """The only value of the header `name` (lower case), or None when it is absent.
@@ -58,15 +55,6 @@ class HttpRequest:
         if len(values) != 1:
             raise InvalidRequest("duplicate_header", name)
         return values[0]
-
-
-def collect_headers(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    """Group (lower-case name, value) pairs by name; values stay in order."""
-    headers: dict[str, tuple[str, ...]] = {}
-    for name, value in pairs:
-        earlier = headers.get(name)
-        headers[name] = (value,) if earlier is None else (*earlier, value)
-    return headers
 
 
 def canonical_method(method: str) -> str:

@@ -19,8 +19,9 @@ def load_yaml(text: str, source: str) -> Any:
     Raises ConfigurationError for a syntax error, a doubled key, and for more than 64 aliases (each one can double the
     size of the document).
     """
-    loader = _StrictLoader(text)
+    loader = None
     try:
+        loader = _StrictLoader(text)
         return loader.get_single_data()
     except yaml.MarkedYAMLError as fault:
         line = f"line {fault.problem_mark.line + 1}" if fault.problem_mark else ""
@@ -28,7 +29,8 @@ def load_yaml(text: str, source: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         raise ConfigurationError(source, "", f"not valid YAML: {type(fault).__name__}") from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def read_yaml(path: Path) -> Any:
