@@ -147,6 +147,7 @@ _PRINCIPAL, _TENANT, _PLAN = "x-portcullis-principal", "x-portcullis-tenant", "x
 _SCOPES, _MODEL, _FLAGS = "x-portcullis-scopes", "x-portcullis-model", "x-portcullis-findings"
 IDENTITY_HEADERS: tuple[str, ...] = (_PRINCIPAL, _TENANT, _PLAN, _SCOPES, _MODEL, _FLAGS)
 """What the upstream learns. Each is overwritten, or removed when there is nothing to say."""
+_MAX_HEADER = 512
 
 
 def refuse(decision: Decision, deny: Deny, now: Callable[[], float] = time.time) -> Refusal:
@@ -285,7 +286,7 @@ def _go_duration(us: int) -> str:
 
 
 def identity_headers(evidence: Evidence) -> Headers:
-    """What the upstream is told; values that are not visible ASCII are left out, so their headers are removed."""
+    """What the upstream is told. A value that is long or not visible ASCII is left out, so its header is removed."""
     principal, headers = evidence.principal, []
     if principal is not None:
         headers.append((_PRINCIPAL, principal.id))
@@ -296,4 +297,8 @@ def identity_headers(evidence: Evidence) -> Headers:
         headers.append((_MODEL, evidence.prompt.model))
     if evidence.findings:
         headers.append((_FLAGS, ",".join(sorted({finding.rule for finding in evidence.findings}))))
-    return [(name, value) for name, value in headers if value and value.isascii() and value.isprintable()]
+    return [
+        (name, value)
+        for name, value in headers
+        if value and len(value) <= _MAX_HEADER and value.isascii() and value.isprintable()
+    ]

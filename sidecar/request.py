@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from sidecar.errors import InvalidRequest
@@ -64,6 +65,7 @@ def canonical_method(method: str) -> str:
     return method
 
 
+@lru_cache(maxsize=1024)
 def canonical_host(host: str) -> str:
     """Lower case, without port and without the root's dot; InvalidRequest(`invalid_host`) on anything else."""
     if not host:
@@ -103,6 +105,7 @@ def _decode_unreserved(match: re.Match[str]) -> str:
     return match[0].upper()
 
 
+@lru_cache(maxsize=4096)
 def canonical_address(address: str) -> str:
     """The address in its shortest form, an IPv4-mapped IPv6 address as IPv4; "" when it is no IP address."""
     try:

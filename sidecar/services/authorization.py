@@ -17,7 +17,6 @@ from sidecar.decision import (
     IDENTITY_HEADERS,
     Decision,
     Deny,
-    Headers,
     Reason,
     budget_headers,
     identity_headers,
@@ -38,6 +37,7 @@ SERVICE = "envoy.service.auth.v3.Authorization"
 _UNREADABLE = HttpRequest(method="", path="")
 _REPLACE = HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 _OWN_PREFIX = "x-portcullis-"
+_MAX_TEMPLATES = 4096
 
 _GRPC_CODES = {
     400: code_pb2.INVALID_ARGUMENT,
@@ -76,6 +76,7 @@ class AuthorizationService:
         self._policy = policy
         self._journal = journal
         self._credential_headers = tuple(credential_headers)
+        self._templates: dict[tuple[tuple[str, str], ...], bytes] = {}
 
     async def check(self, payload: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         """Answer one serialized CheckRequest with one serialized CheckResponse, whose status is always set."""
@@ -100,26 +101,33 @@ class AuthorizationService:
         return self._allowed(request, decision)
 
     def _allowed(self, request: HttpRequest, decision: Decision) -> bytes:
+        identity = tuple(identity_headers(decision.evidence))
+        strangers = tuple(name for name in request.headers if name.startswith(_OWN_PREFIX))
+        template = self._templates.get(identity) if not strangers else self._template(identity, strangers)
+        if template is None:
+            template = self._template(identity, ())
+            if len(self._templates) >= _MAX_TEMPLATES:
+                self._templates.clear()
+            self._templates[identity] = template
+        taken = decision.evidence.taken
+        status = tightest(taken) if taken is not None else None
+        if status is None:
+            return template
+        response = CheckResponse.FromString(template)
+        budget = budget_headers(decision.evidence.error_style, status)
+        _set_headers(response.ok_response.response_headers_to_add, budget)
+        return response.SerializeToString()
+
+    def _template(self, identity: tuple[tuple[str, str], ...], strangers: tuple[str, ...]) -> bytes:
+        """All of an admitting response that does not change from one request of a caller to the next."""
         response = CheckResponse()
         response.status.code = code_pb2.OK
-        ok = response.ok_response
-        known = identity_headers(decision.evidence)
-        _set_headers(ok.headers, known)
-        # Envoy removes after it sets: a name in both lists would be lost, so ours are removed only when not set.
-        names = {name for name, _ in known}
-        remove = [name for name in IDENTITY_HEADERS if name not in names]
-        remove += [
-            name
-            for name in request.headers
-            if name.startswith(_OWN_PREFIX) and name not in names and name not in IDENTITY_HEADERS
-        ]
-        ok.headers_to_remove.extend(remove)
-        ok.headers_to_remove.extend(self._credential_headers)
-        taken = decision.evidence.taken
-        if taken is not None:
-            status = tightest(taken)
-            if status is not None:
-                _set_headers(ok.response_headers_to_add, budget_headers(decision.evidence.error_style, status))
+        _set_headers(response.ok_response.headers, identity)
+        # Envoy removes after it sets: a name in both lists would be lost.
+        remove = dict.fromkeys((*IDENTITY_HEADERS, *strangers, *self._credential_headers))
+        for name, _ in identity:
+            del remove[name]
+        response.ok_response.headers_to_remove.extend(remove)
         return response.SerializeToString()
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -209,7 +217,7 @@ def _denied(decision: Decision, deny: Deny) -> bytes:
     return response.SerializeToString()
 
 
-def _set_headers(target: Any, headers: Headers) -> None:
+def _set_headers(target: Any, headers: Iterable[tuple[str, str]]) -> None:
     """Both the new and the old way to say «replace»: Envoy's default is to append to what the client sent."""
     for name, value in headers:
         option = target.add()
