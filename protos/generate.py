@@ -66,8 +66,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="only say whether the generated code is current")
     options = parser.parse_args(arguments)
     folder = ROOT / PACKAGE
-    with tempfile.TemporaryDirectory() as scratch:
-        wanted = generate(Path(scratch))
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            wanted = generate(Path(scratch))
+    except GenerationFailed:
+        return 1
     found = current(folder)
     differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     if options.check:
