@@ -70,6 +70,7 @@ class Metrics:
     def __init__(self) -> None:
         self.decisions = Counter("portcullis_decisions", "Decisions by verdict and reason", "verdict", "reason")
         self.decision_seconds = Histogram("portcullis_decision_seconds", "Time to a decision", _FAST, "verdict")
+        self.reloads = Counter("portcullis_configuration_reloads", "Changed configurations by outcome", "outcome")
         # limits
         self.bucket_denials = Counter("portcullis_bucket_denials", "Requests refused by a limit", "limit")
         self.store_seconds = Histogram(
@@ -78,3 +79,7 @@ class Metrics:
         # authentication
         # inspection
         self.findings = Counter("portcullis_findings", "Findings by rule and action", "rule", "action")
+
+    def calls(self) -> int:
+        """How many calls have been answered so far."""
+        return sum(self.decisions.values.values())

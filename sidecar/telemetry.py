@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -66,6 +67,9 @@ ATTRIBUTE_MAX_TOKENS = "gen_ai.request.max_tokens"
 ATTRIBUTE_STREAM = "gen_ai.request.stream"
 ATTRIBUTE_CHOICES = "gen_ai.request.choice.count"
 
+# A version above 00 may add fields after these (W3C trace-context, section 3.2.4).
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-|\Z)")
+
 
 class TelemetrySettings(Settings):
     """Where traces and metrics go. Both are off where nothing is said."""
@@ -80,6 +84,9 @@ class TelemetrySettings(Settings):
         default=None,
         pattern=r"^[^\s:]+:[0-9]{1,5}$|^\[[0-9a-f:]+\]:[0-9]{1,5}$",
         description="ADDRESS:PORT of the Prometheus endpoint",
+    )
+    log_allowed: bool = Field(
+        default=False, description="log what passed without a finding as well; Envoy's access log has those already"
     )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="`warning` leaves out the line per decision"
@@ -143,15 +150,12 @@ class Telemetry:
 
 
 def parse_traceparent(value: str) -> SpanContext | None:
-    """A `traceparent` header (W3C trace-context, version 00), or None when it is malformed."""
-    parts = value.split("-")
-    if len(parts) < 4 or [len(part) for part in parts[:4]] != [2, 32, 16, 2] or parts[0] == "ff":
+    """A `traceparent` header (W3C trace-context, any version), or None when it is malformed."""
+    match = _TRACEPARENT.match(value)
+    if match is None or match[1] == "ff":
         return None
-    try:
-        trace_id, span_id, flags = int(parts[1], 16), int(parts[2], 16), int(parts[3], 16)
-    except ValueError:
-        return None
-    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+    flags = TraceFlags(int(match[4], 16))
+    context = SpanContext(int(match[2], 16), int(match[3], 16), is_remote=True, trace_flags=flags)
     return context if context.is_valid else None
 
 

@@ -78,6 +78,12 @@ class AuthorizationService:
         self._credential_headers = tuple(credential_headers)
         self._templates: dict[tuple[tuple[str, str], ...], bytes] = {}
 
+    def replace(self, policy: Decider, credential_headers: Sequence[str]) -> None:
+        """Decide by another policy from the next call on; calls under way end under the one they began with."""
+        self._policy = policy
+        self._credential_headers = tuple(credential_headers)
+        self._templates = {}
+
     async def check(self, payload: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
         """Answer one serialized CheckRequest with one serialized CheckResponse, whose status is always set."""
         started = time.time_ns()
