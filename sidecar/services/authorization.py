@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import grpc
 import structlog
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
 
@@ -182,6 +183,15 @@ def read_request(payload: bytes) -> HttpRequest:
         peer_certificate=source.certificate,
         extensions=dict(attributes.context_extensions),
     )
+
+
+def request_from_json(text: str) -> HttpRequest:
+    """The same from protobuf JSON; raises InvalidRequest(`undecodable_check_request`) also for what is no such JSON."""
+    try:
+        message = json_format.Parse(text, CheckRequest())
+    except json_format.ParseError:
+        raise InvalidRequest("undecodable_check_request") from None
+    return read_request(message.SerializeToString())
 
 
 def _raw_headers(entries: Iterable[HeaderValue]) -> dict[str, tuple[str, ...]]:
