@@ -30,6 +30,11 @@ class ServerSettings(Settings):
         pattern=r"^unix:/.{1,100}$|^(127\.0\.0\.1|\[::1\]|localhost):[0-9]{1,5}$",
         description="unix:/PATH, or a loopback ADDRESS:PORT",
     )
+    health: str | None = Field(
+        default=None,
+        pattern=r"^[^\s:]+:[0-9]{1,5}$|^\[[0-9a-f:]+\]:[0-9]{1,5}$",
+        description="ADDRESS:PORT for gRPC health probes alone; a kubelet reaches no Unix socket",
+    )
     transport: Literal["auto", "native", "grpcio"] = Field(
         default="auto", description="`auto` takes the native transport when it is installed"
     )

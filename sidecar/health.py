@@ -6,6 +6,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 
+from sidecar.errors import ConfigurationError
+
 OVERALL, REDIS, CONFIGURATION = "", "redis", "configuration"
 
 
@@ -18,10 +20,30 @@ class Health:
 
     def __init__(self) -> None:
         self._servicer = health_aio.HealthServicer()
+        self._probes: grpc.aio.Server | None = None
 
     def register(self, server: grpc.aio.Server) -> None:
         """Serve `grpc.health.v1.Health` on `server`."""
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+
+    async def listen(self, address: str) -> int:
+        """Answer probes, and nothing else, on `address` too; returns the port.
+
+        Raises ConfigurationError when the address can't be had.
+        """
+        self._probes = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        self.register(self._probes)
+        try:
+            port: int = self._probes.add_insecure_port(address)
+        except RuntimeError as fault:
+            raise ConfigurationError("server", "health", f"can't listen on {address}", "name a free port") from fault
+        await self._probes.start()
+        return port
+
+    async def stop(self) -> None:
+        """Stop answering probes on the address of `listen`."""
+        if self._probes is not None:
+            await self._probes.stop(None)
 
     async def set(self, component: str, *, serving: bool) -> None:
         """Report a component's state; watchers are told at once."""

@@ -70,6 +70,8 @@ class Server:
             loop.add_signal_handler(number, self._stop.set)
         for component in (OVERALL, CONFIGURATION):
             await health.set(component, serving=True)
+        if config.server.health:
+            await health.listen(config.server.health)
         self._log.info(
             "serving",
             address=config.server.listen,
@@ -88,6 +90,7 @@ class Server:
         await health.drain()
         await self._until_quiet(config.server.drain)
         await server.stop(config.server.drain)
+        await health.stop()
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
