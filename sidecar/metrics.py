@@ -79,6 +79,12 @@ class Metrics:
         # authentication
         # inspection
         self.findings = Counter("portcullis_findings", "Findings by rule and action", "rule", "action")
+        self.findings_shadowed = Counter(
+            "portcullis_findings_shadowed", "Findings that shadow mode kept from denying", "rule"
+        )
+        self.inspection_seconds = Histogram(
+            "portcullis_inspection_seconds", "Time of inspecting one prompt", _FAST, "action"
+        )
 
     def calls(self) -> int:
         """How many calls have been answered so far."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -20,7 +21,7 @@ class Segment:
     """One run of text. `path` says where it stood in the body (`messages[2].content[0].text`)."""
 
     role: Role
-    text: str
+    text: str = field(repr=False)
     path: str
 
 
@@ -28,8 +29,10 @@ class Segment:
 class Prompt:
     """Everything that a request asks a model to read, in order, and what it asks for.
 
-    `api` is the format's name (`openai.chat`, `anthropic.messages`, ...). `images`, `tools` and `messages` are counts.
-    `max_output_tokens` is None when the caller left it to the API's default. Text is never logged.
+    `api` is the format's name (`openai.chat`, `anthropic.messages`, ...). `images`, `tools`, `messages` and `files`
+    (audio, documents and other attachments that are no text) are counts; `input_ids` counts the entries of a prompt
+    given as numbers, which nobody can inspect. `max_output_tokens` is None when the caller left it to the API's
+    default. `parameters` is the decoded body, for rules about its fields. Text is never logged.
     """
 
     api: str
@@ -42,8 +45,27 @@ class Prompt:
     images: int = 0
     tools: int = 0
     body_bytes: int = 0
+    files: int = 0
+    input_ids: int = 0
+    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     @property
     def text_bytes(self) -> int:
         """UTF-8 size of all text."""
-        return sum(len(s.text.encode("utf-8", "surrogatepass")) for s in self.segments)
+        return sum(
+            len(s.text) if s.text.isascii() else len(s.text.encode("utf-8", "surrogatepass")) for s in self.segments
+        )
+
+    @property
+    def estimated_input_tokens(self) -> int:
+        """A cautious estimate from text alone: one per 3.5 bytes of ASCII, one per 2 bytes of anything else.
+
+        Byte-pair vocabularies average about four bytes of English text; other scripts cost more by the byte.
+        """
+        estimate = 0.0
+        for segment in self.segments:
+            if segment.text.isascii():
+                estimate += len(segment.text) / 3.5
+            else:
+                estimate += len(segment.text.encode("utf-8", "surrogatepass")) / 2
+        return int(estimate) + 4 * self.messages + self.input_ids

@@ -1,1 +1,8 @@
-"""Inspectors, one file each: Prompt -> Findings."""
+"""Inspectors, one file each: Prompt -> Findings. A new kind is a file, a line in `settings.py`, a line in `kinds.py`."""
+
+from sidecar.inspection.finding import Action, Finding
+from sidecar.inspection.inspector import Inspector, InspectorSettings
+from sidecar.inspection.pipeline import Inspection, Verdict
+from sidecar.inspection.settings import InspectionSettings
+
+__all__ = ["Action", "Finding", "Inspection", "InspectionSettings", "Inspector", "InspectorSettings", "Verdict"]

@@ -1,0 +1,74 @@
+"""The shape of a request: fields that it must have, and things that it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from pydantic import Field
+
+from sidecar.inspection.finding import Finding
+from sidecar.inspection.inspector import InspectorSettings
+from sidecar.prompt import Prompt, Role
+
+
+class FormatSettings(InspectorSettings):
+    """Rules about the body as data. A path names a member, and with dots a member of a member: `stream_options.x`."""
+
+    kind: Literal["format"]
+    apis: tuple[str, ...] = Field((), description="Patterns of the API formats that are served; empty: all")
+    required: tuple[str, ...] = Field((), description="Paths that the body must have")
+    forbidden: tuple[str, ...] = Field((), description="Paths that the body must not have")
+    input_ids: bool = Field(False, description="Whether a prompt may be given as numbers, which cannot be inspected")
+    system_text: bool = Field(True, description="Whether the caller may set system or developer text")
+    tools: bool = Field(True, description="Whether the caller may define tools")
+
+
+class FormatInspector:
+    """Checks the decoded body against the settings."""
+
+    def __init__(self, settings: FormatSettings) -> None:
+        self._settings = settings
+        self._required = tuple(tuple(path.split(".")) for path in settings.required)
+        self._forbidden = tuple(tuple(path.split(".")) for path in settings.forbidden)
+
+    def inspect(self, prompt: Prompt) -> Iterator[Finding]:
+        """One finding for each rule that the request breaks."""
+        settings = self._settings
+        if settings.apis and not any(fnmatchcase(prompt.api, pattern) for pattern in settings.apis):
+            yield self._finding("format.api_not_served")
+        if prompt.input_ids and not settings.input_ids:
+            yield self._finding("format.input_ids")
+        if prompt.tools and not settings.tools:
+            yield self._finding("format.tools")
+        yield from self._check_fields(prompt.parameters)
+        if not settings.system_text:
+            yield from self._find_system_text(prompt)
+
+    def _check_fields(self, fields: Mapping[str, object]) -> Iterator[Finding]:
+        for path in self._required:
+            if not _has(fields, path):
+                yield self._finding("format.field_required")
+        for path in self._forbidden:
+            if _has(fields, path):
+                yield self._finding("format.field_forbidden")
+
+    def _find_system_text(self, prompt: Prompt) -> Iterator[Finding]:
+        for index, segment in enumerate(prompt.segments):
+            if segment.role is Role.SYSTEM and not segment.path.startswith(("tools", "functions")):
+                yield self._finding("format.system_text", index)
+                return
+
+    def _finding(self, rule: str, segment: int = 0) -> Finding:
+        return Finding(
+            rule=rule, category="format", severity="medium", score=1.0, action=self._settings.action, segment=segment
+        )
+
+
+def _has(value: object, path: tuple[str, ...]) -> bool:
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return False
+        value = value[name]
+    return True

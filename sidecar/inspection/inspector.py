@@ -1,0 +1,61 @@
+"""What an inspector is, and the settings that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Protocol
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from sidecar.inspection.finding import Action, Finding
+from sidecar.prompt import Prompt
+from sidecar.settings import Settings
+
+
+class Inspector(Protocol):
+    """Reads a prompt and reports. Made once, called from several threads: it keeps no state between prompts."""
+
+    def inspect(self, prompt: Prompt) -> Iterable[Finding]:
+        """What there is to say about `prompt`, in any order. Linear in the text; raises nothing on purpose."""
+
+
+class InspectorSettings(Settings):
+    """What every inspector can be told. Lists of names are shell-style patterns; an empty list stands for all."""
+
+    action: Action = Field(Action.DENY, description="What a finding leads to: allow, flag or deny")
+    shadow_mode: bool = Field(
+        False, description="Report findings and count what would have been denied, but let the request pass"
+    )
+    routes: tuple[str, ...] = Field((), description="Only on these routes")
+    plans: tuple[str, ...] = Field((), description="Only for callers on these plans")
+    tenants: tuple[str, ...] = Field((), description="Only for callers of these tenants")
+    models: tuple[str, ...] = Field((), description="Only for these models")
+
+    def applies(self, *, route: str, plan: str, tenant: str, model: str) -> bool:
+        """Whether the inspector looks at a request with these names; "" is a name that is unknown."""
+        return (
+            _listed(route, self.routes)
+            and _listed(plan, self.plans)
+            and _listed(tenant, self.tenants)
+            and _listed(model, self.models)
+        )
+
+    @property
+    def applies_always(self) -> bool:
+        """Whether no list narrows it down."""
+        return not (self.routes or self.plans or self.tenants or self.models)
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else Path(folder) / path
+
+
+TeamFile = Annotated[Path, AfterValidator(_resolve)]
+"""A file that the team owns; a relative path starts at the folder of the configuration file."""
+
+
+def _listed(name: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)

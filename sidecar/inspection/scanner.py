@@ -1,0 +1,41 @@
+"""Many patterns in one pass over some bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import hyperscan
+
+
+class Scanner:
+    """Patterns compiled together by Hyperscan; made once and used from any thread.
+
+    Patterns match bytes (write UTF-8), without look-around or back-references. A scan is linear in the data. `flags`
+    are Hyperscan's, one for each pattern or one for all. Raises `hyperscan.error` for a pattern that can't be compiled.
+    """
+
+    def __init__(self, patterns: Sequence[bytes], flags: int | Sequence[int] = hyperscan.HS_FLAG_SINGLEMATCH) -> None:
+        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database.compile(
+            expressions=list(patterns),
+            ids=list(range(len(patterns))),
+            elements=len(patterns),
+            flags=flags if isinstance(flags, int) else list(flags),
+        )
+        self._threads = threading.local()
+
+    def scan(self, data: bytes) -> list[tuple[int, int]]:
+        """(index of the pattern, byte offset of the match's end) of every match, by rising end."""
+        scratch = getattr(self._threads, "scratch", None)
+        if scratch is None:
+            # Hyperscan refuses a scratch that another thread is using.
+            scratch = self._threads.scratch = hyperscan.Scratch(self._database)
+        found: list[tuple[int, int]] = []
+        self._database.scan(data, match_event_handler=_record, context=found, scratch=scratch)
+        return found
+
+
+def _record(pattern: int, _start: int, end: int, _flags: int, found: object) -> None:
+    assert isinstance(found, list)
+    found.append((pattern, end))

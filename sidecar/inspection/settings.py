@@ -1,0 +1,24 @@
+"""Settings of the inspection room."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sidecar.inspection.format import FormatSettings
+from sidecar.inspection.length import LengthSettings
+from sidecar.inspection.terms import TermsSettings
+from sidecar.settings import ByteSize, Settings
+
+AnyInspectorSettings = Annotated[LengthSettings | FormatSettings | TermsSettings, Field(discriminator="kind")]
+"""Settings of one inspector; its `kind` says of which."""
+
+
+class InspectionSettings(Settings):
+    """What is inspected, in order. Every inspector sees every prompt that it applies to."""
+
+    inspectors: tuple[AnyInspectorSettings, ...] = Field((), description="The inspectors, each with its `kind`")
+    offload_bytes: ByteSize = Field(
+        16 << 10, gt=0, description="Prompts with more text than this are inspected in a thread of their own"
+    )
