@@ -66,8 +66,7 @@ def _census(value: object, containers: int) -> int:
     level: list[object] = [value]
     while level:
         depth += 1
-        if depth > MAX_DEPTH + 1:
-            raise InvalidBody("json_too_deep")
+        above = seen
         below: list[object] = []
         for node in level:
             if type(node) is dict:
@@ -79,6 +78,8 @@ def _census(value: object, containers: int) -> int:
                 # A prompt of input ids is one long list of numbers: not worth a look each.
                 if len(node) < _LONG_LIST or not _CONTAINERS.isdisjoint(map(type, node)):
                     below += node
+        if depth > MAX_DEPTH and seen > above:
+            raise InvalidBody("json_too_deep")
         if seen > MAX_CONTAINERS:
             raise InvalidBody("json_too_many_values")
         if seen == containers:

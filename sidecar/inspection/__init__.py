@@ -1,4 +1,4 @@
-"""Inspectors, one file each: Prompt -> Findings. A new kind is a file, a line in `settings.py`, a line in `kinds.py`."""
+"""Inspectors, one file each: Prompt -> Findings. A new kind adds a line to `settings.py`, one to `kinds.py`."""
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import Inspector, InspectorSettings

@@ -17,12 +17,14 @@ class FormatSettings(InspectorSettings):
     """Rules about the body as data. A path names a member, and with dots a member of a member: `stream_options.x`."""
 
     kind: Literal["format"]
-    apis: tuple[str, ...] = Field((), description="Patterns of the API formats that are served; empty: all")
-    required: tuple[str, ...] = Field((), description="Paths that the body must have")
-    forbidden: tuple[str, ...] = Field((), description="Paths that the body must not have")
-    input_ids: bool = Field(False, description="Whether a prompt may be given as numbers, which cannot be inspected")
-    system_text: bool = Field(True, description="Whether the caller may set system or developer text")
-    tools: bool = Field(True, description="Whether the caller may define tools")
+    apis: tuple[str, ...] = Field(default=(), description="Patterns of the API formats that are served; empty: all")
+    required: tuple[str, ...] = Field(default=(), description="Paths that the body must have")
+    forbidden: tuple[str, ...] = Field(default=(), description="Paths that the body must not have")
+    input_ids: bool = Field(
+        default=False, description="Whether a prompt may be given as numbers, which cannot be inspected"
+    )
+    system_text: bool = Field(default=True, description="Whether the caller may set system or developer text")
+    tools: bool = Field(default=True, description="Whether the caller may define tools")
 
 
 class FormatInspector:

@@ -24,14 +24,14 @@ class Inspector(Protocol):
 class InspectorSettings(Settings):
     """What every inspector can be told. Lists of names are shell-style patterns; an empty list stands for all."""
 
-    action: Action = Field(Action.DENY, description="What a finding leads to: allow, flag or deny")
+    action: Action = Field(default=Action.DENY, description="What a finding leads to: allow, flag or deny")
     shadow_mode: bool = Field(
-        False, description="Report findings and count what would have been denied, but let the request pass"
+        default=False, description="Report findings and count what would have been denied, but let the request pass"
     )
-    routes: tuple[str, ...] = Field((), description="Only on these routes")
-    plans: tuple[str, ...] = Field((), description="Only for callers on these plans")
-    tenants: tuple[str, ...] = Field((), description="Only for callers of these tenants")
-    models: tuple[str, ...] = Field((), description="Only for these models")
+    routes: tuple[str, ...] = Field(default=(), description="Only on these routes")
+    plans: tuple[str, ...] = Field(default=(), description="Only for callers on these plans")
+    tenants: tuple[str, ...] = Field(default=(), description="Only for callers of these tenants")
+    models: tuple[str, ...] = Field(default=(), description="Only for these models")
 
     def applies(self, *, route: str, plan: str, tenant: str, model: str) -> bool:
         """Whether the inspector looks at a request with these names; "" is a name that is unknown."""

@@ -17,15 +17,21 @@ class LengthSettings(InspectorSettings):
     """Upper limits, each off unless set. Use several with `plans` and `models` for limits of their own."""
 
     kind: Literal["length"]
-    max_bytes: ByteSize | None = Field(None, ge=0, description="Bytes of text in UTF-8, all segments together")
-    max_input_tokens: int | None = Field(None, ge=0, description="Input tokens, estimated from the text")
-    max_output_tokens: int | None = Field(None, ge=0, description="Output tokens asked for, times the choices (`n`)")
-    require_max_output_tokens: bool = Field(False, description="Refuse a request that names no limit of output tokens")
-    max_choices: int | None = Field(None, ge=1, description="Completions of one prompt (`n`)")
-    max_messages: int | None = Field(None, ge=0, description="Messages of a conversation")
-    max_images: int | None = Field(None, ge=0, description="Images")
-    max_files: int | None = Field(None, ge=0, description="Audio, documents and other attachments that are no text")
-    max_tools: int | None = Field(None, ge=0, description="Tool definitions")
+    max_bytes: ByteSize | None = Field(default=None, ge=0, description="Bytes of text in UTF-8, all segments together")
+    max_input_tokens: int | None = Field(default=None, ge=0, description="Input tokens, estimated from the text")
+    max_output_tokens: int | None = Field(
+        default=None, ge=0, description="Output tokens asked for, times the choices (`n`)"
+    )
+    require_max_output_tokens: bool = Field(
+        default=False, description="Refuse a request that names no limit of output tokens"
+    )
+    max_choices: int | None = Field(default=None, ge=1, description="Completions of one prompt (`n`)")
+    max_messages: int | None = Field(default=None, ge=0, description="Messages of a conversation")
+    max_images: int | None = Field(default=None, ge=0, description="Images")
+    max_files: int | None = Field(
+        default=None, ge=0, description="Audio, documents and other attachments that are no text"
+    )
+    max_tools: int | None = Field(default=None, ge=0, description="Tool definitions")
 
 
 class LengthInspector:

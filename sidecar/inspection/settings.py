@@ -18,7 +18,7 @@ AnyInspectorSettings = Annotated[LengthSettings | FormatSettings | TermsSettings
 class InspectionSettings(Settings):
     """What is inspected, in order. Every inspector sees every prompt that it applies to."""
 
-    inspectors: tuple[AnyInspectorSettings, ...] = Field((), description="The inspectors, each with its `kind`")
+    inspectors: tuple[AnyInspectorSettings, ...] = Field(default=(), description="The inspectors, each with its `kind`")
     offload_bytes: ByteSize = Field(
-        16 << 10, gt=0, description="Prompts with more text than this are inspected in a thread of their own"
+        default=16 << 10, gt=0, description="Prompts with more text than this are inspected in a thread of their own"
     )

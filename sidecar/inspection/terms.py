@@ -34,10 +34,13 @@ class TermsSettings(InspectorSettings):
     kind: Literal["terms"]
     file: TeamFile = Field(description="The list, relative to the configuration file")
     name: str = Field(
-        "list", pattern=r"\A[a-z0-9_]{1,40}\Z", description="Name of the list; findings have the rule id terms.<name>"
+        default="list",
+        pattern=r"^[a-z0-9_]{1,40}$",
+        description="Name of the list; findings have the rule id terms.<name>",
     )
     roles: tuple[Role, ...] = Field(
-        (Role.USER, Role.ASSISTANT, Role.TOOL), description="Whose text is searched: system, user, assistant, tool"
+        default=(Role.USER, Role.ASSISTANT, Role.TOOL),
+        description="Whose text is searched: system, user, assistant, tool",
     )
 
 
