@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -49,8 +50,9 @@ class ErrorStyle(StrEnum):
 class Deny:
     """A refusal. `code` is the precise, stable code for the operator; the client sees `reason` and `message`.
 
-    `scope` holds the scopes that would have been enough, `rules` the ids of the inspection rules that refused. An
-    empty `message` stands for the reason's own sentence.
+    `scope` holds the scopes that would have been enough, `rules` the ids of the inspection rules that refused,
+    `retry_after` the seconds after which to come back when no bucket says so. An empty `message` stands for the
+    reason's own sentence.
     """
 
     reason: Reason
@@ -58,6 +60,7 @@ class Deny:
     message: str = ""
     scope: str = ""
     rules: tuple[str, ...] = ()
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,9 @@ def refuse(decision: Decision, deny: Deny, now: Callable[[], float] = time.time)
     challenge = _challenge(deny)
     if challenge:
         headers.append(("www-authenticate", challenge))
-    if deny.reason is Reason.OVER_LIMIT and evidence.taken is not None:
+    if deny.retry_after:
+        headers.append(("retry-after", str(max(1, math.ceil(deny.retry_after)))))
+    elif deny.reason is Reason.OVER_LIMIT and evidence.taken is not None:
         over = [status for status in evidence.taken.statuses if status.over and not status.charge.limit.shadow]
         if over:
             last = max(over, key=lambda status: status.retry_after_us)

@@ -9,7 +9,7 @@ from sidecar.apis import body
 from sidecar.authentication import Authentication
 from sidecar.authorization import Authorization
 from sidecar.decision import Allow, Decision, Deny, Evidence, Reason
-from sidecar.errors import InvalidBody, InvalidCredential, InvalidRequest, StoreUnavailable
+from sidecar.errors import InvalidBody, InvalidCredential, InvalidRequest, StoreUnavailable, TooManyFailures
 from sidecar.inspection import Inspection
 from sidecar.inspection.finding import Action
 from sidecar.limits import Layers, Limiter
@@ -18,8 +18,11 @@ from sidecar.request import HttpRequest
 
 _BODY_REASONS = {
     "body_too_large": Reason.BODY_TOO_LARGE,
-    "unsupported_encoding": Reason.UNSUPPORTED_MEDIA_TYPE,
+    "body_partial": Reason.BODY_TOO_LARGE,
+    "unsupported_content_encoding": Reason.UNSUPPORTED_MEDIA_TYPE,
+    "unsupported_charset": Reason.UNSUPPORTED_MEDIA_TYPE,
 }
+_BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 class Policy:
@@ -78,11 +81,10 @@ class Policy:
     async def _admit(self, request: HttpRequest, api: apis.ApiFormat, evidence: Evidence) -> Deny | None:
         """Who asks, whether they may, and what for; None when nothing speaks against it."""
         try:
-            principal = await self._authentication.authenticate(request)
-            if principal is None:
-                return Deny(Reason.MISSING_CREDENTIAL, "missing_credential")
-            evidence.principal = principal
+            principal = evidence.principal = await self._authentication.authenticate(request)
             route = self._authorization.route(request)
+            if principal is None and (route is None or not route.public):
+                return Deny(Reason.MISSING_CREDENTIAL, "missing_credential")
             if route is None:
                 return Deny(Reason.FORBIDDEN, "route_not_allowed")
             evidence.route = route.path
@@ -90,10 +92,12 @@ class Policy:
             if refusal is not None:
                 return refusal
             content = body.decode(request, self._body_settings)
-            if content is None:
+            if not content and request.method in _BODILESS:
                 return None
-            evidence.prompt = prompt = api.parse(content)
+            evidence.prompt = prompt = api.parse(content, request.header("content-type") or "")
             return self._authorization.check_model(route, principal, prompt.model)
+        except TooManyFailures as bad:
+            return Deny(Reason.OVER_LIMIT, bad.code, retry_after=bad.retry_after)
         except InvalidCredential as bad:
             return Deny(Reason.INVALID_CREDENTIAL, bad.code)
         except InvalidBody as bad:
@@ -104,13 +108,14 @@ class Policy:
             return Deny(Reason.UNAVAILABLE, fault.code)
 
     async def _inspect(self, evidence: Evidence) -> Allow | Deny:
-        if evidence.prompt is None or evidence.principal is None:
+        if evidence.prompt is None:
             return Allow()
+        principal = evidence.principal
         verdict = await self._inspection.inspect(
             evidence.prompt,
             route=evidence.route,
-            plan=evidence.principal.plan,
-            tenant=evidence.principal.tenant,
+            plan=principal.plan if principal else "",
+            tenant=principal.tenant if principal else "",
         )
         evidence.findings = verdict.findings
         if verdict.action is Action.DENY:
