@@ -43,3 +43,22 @@ class ConfigurationError(PortcullisError):
 
     def __str__(self) -> str:
         return self.detail
+
+
+class TooManyFailures(InvalidCredential):
+    """The address has shown too many wrong credentials; no lookup was made. `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("too_many_failures")
+        self.retry_after = retry_after
+
+
+class SealBroken(PortcullisError):
+    """Sealed data can't be opened: the wrong master key, or damaged or exchanged data."""
+
+
+class InvalidCommand(PortcullisError):
+    """A command was asked for something that can't be done; `detail` says what and why, for the operator."""
+
+    def __str__(self) -> str:
+        return self.detail

@@ -77,6 +77,9 @@ class Metrics:
             "portcullis_store_seconds", "Time of one call to the store of buckets", _FAST, "result"
         )
         # authentication
+        self.authentications = Counter(
+            "portcullis_authentications", "Credentials shown, by kind and outcome", "kind", "code"
+        )
         # inspection
         self.findings = Counter("portcullis_findings", "Findings by rule and action", "rule", "action")
         self.findings_shadowed = Counter(

@@ -1,0 +1,1 @@
+"""JSON Web Tokens: the strict front door, issuers' keys, signatures, claims."""

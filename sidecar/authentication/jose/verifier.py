@@ -1,0 +1,124 @@
+"""Verifying a JWT."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from sidecar.authentication.cache import Cache
+from sidecar.authentication.http_client import HttpClient
+from sidecar.authentication.jose.claims import Validity, check_claims
+from sidecar.authentication.jose.front_door import open_jwt
+from sidecar.authentication.jose.key_source import KeySource
+from sidecar.authentication.settings import IssuerSettings
+from sidecar.authentication.throttle import FailureThrottle
+from sidecar.errors import InvalidCredential
+from sidecar.principal import Principal
+from sidecar.request import HttpRequest
+
+# What an honest client may run into, with a JWT that its issuer did sign.
+_HONEST = frozenset({"jwt_expired", "jwt_not_yet_valid", "jwt_key_unknown", "jwt_keys_unavailable"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    settings: IssuerSettings
+    source: KeySource
+    algorithms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    principal: Principal
+    validity: Validity
+    issuer: _Issuer
+    thumbprint: str
+
+
+class Jwts:
+    """JWTs of the configured issuers. One that was verified before costs a hash, its dates and its key's standing."""
+
+    def __init__(
+        self,
+        issuers: tuple[IssuerSettings, ...],
+        cache_entries: int,
+        throttle: FailureThrottle,
+        http: HttpClient,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._issuers = {
+            settings.issuer: _Issuer(settings, KeySource(settings, http), frozenset(settings.algorithms))
+            for settings in issuers
+        }
+        self._longest = max(settings.max_bytes for settings in issuers)
+        self._throttle, self._clock = throttle, clock
+        self._hash = partial(hashlib.blake2b, digest_size=16, key=os.urandom(32))
+        self._known: Cache[bytes, _Known] = Cache(cache_entries)
+
+    async def start(self) -> None:
+        """Read the issuers' keys."""
+        for issuer in self._issuers.values():
+            await issuer.source.start()
+
+    async def stop(self) -> None:
+        """End the background work."""
+        for issuer in self._issuers.values():
+            await issuer.source.stop()
+
+    def authenticate(self, value: str, request: HttpRequest) -> Principal:
+        """The principal that the JWT stands for; raises InvalidCredential, TooManyFailures."""
+        if len(value) > self._longest:
+            self._throttle.count(request.client_ip)
+            raise InvalidCredential("jwt_too_long")
+        digest = self._hash(value.encode("ascii")).digest()
+        known = self._known.get(digest)
+        if known is None:
+            self._throttle.check(request.client_ip)
+            try:
+                known = self._verify(value)
+            except InvalidCredential as error:
+                if error.code not in _HONEST:
+                    self._throttle.count(request.client_ip)
+                raise
+            self._known.put(digest, known)
+        else:
+            self._check_again(known, digest)
+        return known.principal
+
+    def _check_again(self, known: _Known, digest: bytes) -> None:
+        now, keys = self._clock(), known.issuer.source.keys
+        if not known.validity.not_before <= now < known.validity.not_after:
+            self._known.discard(digest)
+            raise InvalidCredential("jwt_expired")
+        if keys is None or known.thumbprint not in keys.thumbprints:
+            self._known.discard(digest)
+            raise InvalidCredential("jwt_key_withdrawn")
+
+    def _verify(self, value: str) -> _Known:
+        opened = open_jwt(value, self._longest)
+        name = opened.claims.get("iss")
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        if issuer is None:
+            raise InvalidCredential("jwt_issuer")
+        if len(value) > issuer.settings.max_bytes:
+            raise InvalidCredential("jwt_too_long")
+        if opened.algorithm not in issuer.algorithms:
+            raise InvalidCredential("jwt_algorithm")
+        keys = issuer.source.keys
+        if keys is None:
+            issuer.source.want()
+            raise InvalidCredential("jwt_keys_unavailable")
+        key = keys.find(opened.kid, opened.algorithm)
+        if key is None:
+            issuer.source.want()
+            raise InvalidCredential("jwt_key_unknown")
+        if not key.verify(opened.algorithm, opened.signed, opened.signature):
+            raise InvalidCredential("jwt_signature")
+        if "cnf" in opened.claims:
+            raise InvalidCredential("jwt_confirmation")
+        principal, validity = check_claims(opened.claims, opened.typ, issuer.settings, self._clock())
+        return _Known(principal, validity, issuer, key.thumbprint)
