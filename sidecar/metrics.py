@@ -76,6 +76,13 @@ class Metrics:
         self.store_seconds = Histogram(
             "portcullis_store_seconds", "Time of one call to the store of buckets", _FAST, "result"
         )
+        self.store_failures = Counter("portcullis_store_failures", "Calls that the store did not answer", "code")
+        self.store_up = Gauge("portcullis_store_up", "1 while buckets are shared through the store, 0 while it is away")
+        self.store_batch = Histogram(
+            "portcullis_store_batch", "Takes in one call to the store", (1, 2, 4, 8, 16, 32, 64, 128), unit="1"
+        )
+        self.bucket_hits = Counter("portcullis_bucket_hits", "Units charged, by how", "limit", "outcome")
+        self.replicas = Gauge("portcullis_replicas", "Replicas that share the limits, as last seen in the store")
         # authentication
         self.authentications = Counter(
             "portcullis_authentications", "Credentials shown, by kind and outcome", "kind", "code"

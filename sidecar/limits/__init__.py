@@ -1,1 +1,27 @@
 """What a limit is, the arithmetic of buckets, and the stores that keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sidecar.limits.layers import Layers
+from sidecar.limits.limiter import Limiter
+from sidecar.limits.redis_store import RedisStore
+from sidecar.limits.settings import BucketSettings, LimitSettings
+from sidecar.metrics import Metrics
+from sidecar.redis_connection import RedisSettings, connect
+
+
+def build(
+    limits: Sequence[LimitSettings],
+    plans: Mapping[str, Sequence[LimitSettings]],
+    buckets: BucketSettings,
+    redis: RedisSettings | None,
+    metrics: Metrics,
+) -> tuple[Layers, Limiter]:
+    """The configured limits, and what keeps their buckets: Redis where it is configured, this process otherwise."""
+    layers = Layers(
+        [one.limit() for one in limits], {plan: [one.limit() for one in own] for plan, own in plans.items()}
+    )
+    store = None if redis is None else RedisStore(connect(redis), redis.prefix)
+    return layers, Limiter(buckets, metrics, store)
