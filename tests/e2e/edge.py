@@ -11,7 +11,7 @@ import httpx2
 
 from tests.harness import client as clients
 from tests.harness.authorizer import Authorizer
-from tests.harness.certificates import Authority
+from tests.harness.certificates import Authority, ServerCertificate
 from tests.harness.collector import Collector
 from tests.harness.envoy import Envoy, Placement
 from tests.harness.upstream import Upstream
@@ -37,18 +37,28 @@ class Edge:
         """A well-behaved client."""
         return clients.client(self.port, self.authority.certificate, http2=http2)
 
+    def plain_client(self, port: int) -> httpx2.Client:
+        """A client of another port of 127.0.0.1, without TLS."""
+        return httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30)
+
     def raw(self, request: bytes) -> clients.RawAnswer:
         """Send these very bytes."""
         return clients.send_raw(self.port, self.authority.certificate, request)
 
 
 @contextmanager
-def start_edge(folder: Path, trusted_hops: int = 0) -> Iterator[Edge]:
-    """Start everything in `folder`."""
+def start_edge(
+    folder: Path,
+    *,
+    trusted_hops: int = 0,
+    upstream_name: str = "localhost",
+    upstream_certificate: ServerCertificate | None = None,
+) -> Iterator[Edge]:
+    """Start everything in `folder`. The upstream shows a certificate of Envoy's authority, unless given another."""
     with ExitStack() as stack:
         authority = Authority(folder)
         served = authority.issue("gateway")
-        upstream = stack.enter_context(Upstream(authority.issue("upstream")))
+        upstream = stack.enter_context(Upstream(upstream_certificate or authority.issue("upstream", upstream_name)))
         collector = stack.enter_context(Collector())
         authorizer = stack.enter_context(Authorizer(folder / "portcullis.sock"))
         placement = Placement(

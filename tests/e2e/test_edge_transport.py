@@ -27,7 +27,7 @@ def test_tls_1_3_is_spoken(edge: Edge) -> None:
 
 
 def test_tls_1_2_is_refused(edge: Edge) -> None:
-    with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"):
         _handshake(edge, ssl.TLSVersion.TLSv1_2)
 
 

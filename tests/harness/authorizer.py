@@ -32,6 +32,7 @@ class Authorizer(pb_grpc.AuthorizationServicer):
         self.answer: Answer = allow
         self._lock = threading.Lock()
         self._asked: list[pb.CheckRequest] = []
+        self._metadata: list[dict[str, str]] = []
         self._server = grpc.server(futures.ThreadPoolExecutor(8, "authorizer"))
         pb_grpc.add_AuthorizationServicer_to_server(self, self._server)
         self._server.add_insecure_port(f"unix:{path}")
@@ -42,12 +43,18 @@ class Authorizer(pb_grpc.AuthorizationServicer):
         with self._lock:
             return list(self._asked)
 
+    def metadata(self, name: str) -> list[str]:
+        """The values of one item of gRPC metadata, over all calls so far."""
+        with self._lock:
+            return [items[name] for items in self._metadata if name in items]
+
     def Check(  # noqa: N802 - the name in the protocol
         self, request: pb.CheckRequest, context: grpc.ServicerContext
     ) -> pb.CheckResponse:
         """Keep the question, give the answer."""
         with self._lock:
             self._asked.append(request)
+            self._metadata.append({item.key: str(item.value) for item in context.invocation_metadata()})
         return self.answer(request)
 
     def stop(self) -> None:

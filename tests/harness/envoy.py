@@ -81,8 +81,9 @@ class Envoy(Process):
         self.placement = placement
         configuration = folder / "envoy.yaml"
         configuration.write_text(yaml.safe_dump(place(yaml.safe_load(base.read_text()), placement), sort_keys=False))
-        options = ["--concurrency", str(workers), "--use-dynamic-base-id", "--log-level", "warning", "-c"]
-        super().__init__("envoy", [envoy_binary(), *options, configuration], folder / "envoy.log")
+        options = ["--concurrency", str(workers), "--use-dynamic-base-id", "--log-level", "warning"]
+        options += ["--file-flush-interval-msec", "100"]  # the access log, for those who wait for a line of it
+        super().__init__("envoy", [envoy_binary(), *options, "-c", configuration], folder / "envoy.log")
         self.wait_until(functools.partial(is_ready, placement.operations_port), "Envoy is ready")
 
 

@@ -183,14 +183,19 @@ class Upstream:
         await response.write_eof()
         return response
 
+    def stop(self) -> None:
+        """Stop listening and end what is under way; harmless when done already."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join()
+        self.stop()
 
 
 def _read(body: bytes) -> dict[str, Any]:
