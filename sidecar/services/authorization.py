@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2
 
-from sidecar._pb.authorization_pb2 import CheckRequest, CheckResponse
+from sidecar._pb.authorization_pb2 import AttributeContext, CheckRequest, CheckResponse
 from sidecar._pb.core_pb2 import HeaderValue, HeaderValueOption
 from sidecar.decision import (
     IDENTITY_HEADERS,
@@ -38,6 +38,7 @@ SERVICE = "envoy.service.auth.v3.Authorization"
 _UNREADABLE = HttpRequest(method="", path="")
 _REPLACE = HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
 _OWN_PREFIX = "x-portcullis-"
+_METADATA, _CLIENT_ADDRESS = "portcullis", "client_address"
 _MAX_TEMPLATES = 4096
 
 _GRPC_CODES = {
@@ -176,7 +177,7 @@ def read_request(payload: bytes) -> HttpRequest:
         scheme=http.scheme,
         query=query,
         headers=headers,
-        client_ip=canonical_address(source.address.socket_address.address),
+        client_ip=_client_ip(attributes),
         body=body,
         request_id=_request_id(headers),
         peer_principal=source.principal,
@@ -203,6 +204,20 @@ def _raw_headers(entries: Iterable[HeaderValue]) -> dict[str, tuple[str, ...]]:
             value = entry.raw_value.decode("latin-1") or entry.value
             headers[name] = (*headers[name], value) if name in headers else (value,)
     return headers
+
+
+def _client_ip(attributes: AttributeContext) -> str:
+    """The address that Envoy trusts.
+
+    `source` is only the peer of the connection, hence the load balancer where there is one. Envoy's configuration can
+    hand over, as metadata that no client can write, what it has read from x-forwarded-for.
+    """
+    handed_over = attributes.metadata_context.filter_metadata
+    if _METADATA in handed_over:
+        address = canonical_address(handed_over[_METADATA].fields[_CLIENT_ADDRESS].string_value)
+        if address:
+            return address
+    return canonical_address(attributes.source.address.socket_address.address)
 
 
 def _request_id(headers: dict[str, tuple[str, ...]]) -> str:

@@ -147,3 +147,25 @@ def test_doubled_headers_stay_apart() -> None:
     request = read_request(check.SerializeToString())
     with pytest.raises(InvalidRequest):
         request.header("authorization")
+
+
+@pytest.mark.parametrize(
+    ("handed_over", "address"),
+    [
+        ({"portcullis": {"client_address": "203.0.113.9"}}, "203.0.113.9"),
+        ({"portcullis": {"client_address": "::ffff:203.0.113.9"}}, "203.0.113.9"),
+        ({"portcullis": {"client_address": "no address"}}, "10.0.0.1"),
+        ({"portcullis": {"client_address": 7}}, "10.0.0.1"),
+        ({"portcullis": {}}, "10.0.0.1"),
+        ({"other": {"client_address": "203.0.113.9"}}, "10.0.0.1"),
+        ({}, "10.0.0.1"),
+    ],
+)
+def test_the_address_that_envoy_hands_over_counts_before_that_of_its_peer(
+    handed_over: dict[str, dict[str, Any]], address: str
+) -> None:
+    check = message()
+    check.attributes.source.address.socket_address.address = "10.0.0.1"
+    for namespace, fields in handed_over.items():
+        check.attributes.metadata_context.filter_metadata[namespace].update(fields)
+    assert read_request(check.SerializeToString()).client_ip == address
