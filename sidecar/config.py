@@ -9,12 +9,12 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from sidecar.apis.body import BodySettings
+from sidecar.apis.settings import BodySettings
 from sidecar.authentication.settings import AuthenticationSettings
 from sidecar.authorization import AuthorizationSettings
 from sidecar.errors import ConfigurationError
 from sidecar.inspection import InspectionSettings
-from sidecar.limits.settings import DescriptorSettings, LimitSettings
+from sidecar.limits.settings import BucketSettings, LimitSettings
 from sidecar.plans import PlanSettings
 from sidecar.redis_connection import RedisSettings
 from sidecar.settings import Duration, Settings
@@ -56,7 +56,7 @@ class Config(Settings):
     authorization: AuthorizationSettings
     plans: dict[str, PlanSettings] = Field(default={}, description="what the holders of a plan may use, by name")
     limits: tuple[LimitSettings, ...] = Field(default=(), description="limits on every request")
-    ratelimit: DescriptorSettings | None = Field(default=None, description="Envoy's rate-limit service")
+    buckets: BucketSettings = BucketSettings()
     body: BodySettings = BodySettings()
     inspection: InspectionSettings = InspectionSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -31,10 +31,6 @@ class Journal:
         metrics.decision_seconds.record(seconds, name)
         for finding in evidence.findings:
             metrics.findings.add(1, finding.rule, finding.action)
-        if not allowed and evidence.taken is not None:
-            for status in evidence.taken.statuses:
-                if status.over:
-                    metrics.bucket_denials.add(1, status.charge.limit.name)
         trace_id = self._telemetry.trace(request, decision, traceparent, started_ns)
         if allowed and not evidence.findings and not self._log_allowed:
             return

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
+from sidecar.limits.settings import LimitSettings
 from sidecar.settings import Settings
 
 
@@ -13,4 +12,4 @@ class PlanSettings(Settings):
     """One plan: the models that it opens and the limits that it adds to the layered ones."""
 
     models: tuple[str, ...] = Field(default=("*",), description="glob patterns of models that may be asked")
-    limits: tuple[dict[str, Any], ...] = Field(default=(), description="limits of this plan, as under `limits`")
+    limits: tuple[LimitSettings, ...] = Field(default=(), description="limits of this plan, as under `limits`")

@@ -6,6 +6,7 @@ import asyncio
 
 from sidecar import apis
 from sidecar.apis import body
+from sidecar.apis.settings import BodySettings
 from sidecar.authentication import Authentication
 from sidecar.authorization import Authorization
 from sidecar.decision import Allow, Decision, Deny, Evidence, Reason
@@ -19,10 +20,9 @@ from sidecar.request import HttpRequest
 _BODY_REASONS = {
     "body_too_large": Reason.BODY_TOO_LARGE,
     "body_partial": Reason.BODY_TOO_LARGE,
-    "unsupported_content_encoding": Reason.UNSUPPORTED_MEDIA_TYPE,
+    "unsupported_encoding": Reason.UNSUPPORTED_MEDIA_TYPE,
     "unsupported_charset": Reason.UNSUPPORTED_MEDIA_TYPE,
 }
-_BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 class Policy:
@@ -40,7 +40,7 @@ class Policy:
         layers: Layers,
         limiter: Limiter,
         inspection: Inspection,
-        body_settings: body.BodySettings,
+        body_settings: BodySettings,
         deadline: float,
     ) -> None:
         self._authentication = authentication
@@ -92,7 +92,7 @@ class Policy:
             if refusal is not None:
                 return refusal
             content = body.decode(request, self._body_settings)
-            if not content and request.method in _BODILESS:
+            if content is None:
                 return None
             evidence.prompt = prompt = api.parse(content, request.header("content-type") or "")
             return self._authorization.check_model(route, principal, prompt.model)

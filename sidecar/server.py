@@ -12,15 +12,14 @@ import uvloop
 from watchfiles import awatch
 
 import sidecar
-from sidecar import logs, transport
-from sidecar.assembly import Stores, assemble
+from sidecar import limits, logs, transport
+from sidecar.assembly import assemble
 from sidecar.config import Config, load
 from sidecar.errors import PortcullisError
 from sidecar.health import CONFIGURATION, OVERALL, REDIS, Health
 from sidecar.journal import Journal
 from sidecar.metrics import Metrics
 from sidecar.services.authorization import AuthorizationService
-from sidecar.services.ratelimit import RateLimitService
 from sidecar.telemetry import Telemetry
 
 _QUIET = 0.5  # seconds without a call after which draining is over
@@ -44,8 +43,8 @@ class Server:
         self._stop = asyncio.Event()
         logs.configure(config.telemetry.log_level)
         self._log = structlog.get_logger()
-        self._stores = Stores(config, self._metrics)
-        self._assembly = assemble(config, self._stores, self._metrics)
+        self._limiter = limits.open_limiter(config.buckets, config.redis, self._metrics)
+        self._assembly = assemble(config, self._limiter, self._metrics)
 
     async def run(self) -> None:
         """Start, serve until told to stop, drain."""
@@ -56,12 +55,10 @@ class Server:
         journal = Journal(self._metrics, telemetry, log_allowed=config.telemetry.log_allowed)
         health = Health()
         health.register(server)
-        await self._stores.start()
+        await self._limiter.start()
         await self._assembly.start()
-        door = AuthorizationService(self._assembly.policy, journal, self._assembly.credential_headers)
+        door = AuthorizationService(self._assembly.policy, journal, self._assembly.authentication.credential_headers)
         door.register(server)
-        limiter = RateLimitService(self._assembly.descriptors, self._stores.limiter, self._metrics)
-        limiter.register(server)
         server.add_insecure_port(config.server.listen)
         await server.start()
         transport.restrict_socket(config.server.listen)
@@ -82,7 +79,7 @@ class Server:
         if config.redis is None:
             self._log.warning("buckets_in_memory", problem="limits hold for this replica alone", fix="configure redis")
         background = [
-            asyncio.create_task(self._watch_configuration(door, limiter, health)),
+            asyncio.create_task(self._watch_configuration(door, health)),
             asyncio.create_task(self._watch_store(health)),
         ]
         await self._stop.wait()
@@ -95,7 +92,7 @@ class Server:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await self._assembly.stop()
-        await self._stores.stop()
+        await self._limiter.stop()
         await asyncio.to_thread(telemetry.stop)
         self._log.info("stopped")
 
@@ -110,14 +107,14 @@ class Server:
 
     async def _watch_store(self, health: Health) -> None:
         while True:
-            await health.set(REDIS, serving=self._stores.limiter.healthy)
+            await health.set(REDIS, serving=self._limiter.healthy)
             await asyncio.sleep(1)
 
-    async def _watch_configuration(self, door: AuthorizationService, limiter: RateLimitService, health: Health) -> None:
+    async def _watch_configuration(self, door: AuthorizationService, health: Health) -> None:
         """Follow the configuration's folder: Kubernetes swaps a link in it, editors write the file anew."""
         async for _ in awatch(self._path.parent, stop_event=self._stop, recursive=True):
             try:
-                await self._reload(door, limiter)
+                await self._reload(door)
             except PortcullisError as fault:
                 self._metrics.reloads.add(1, "refused")
                 await health.set(CONFIGURATION, serving=False)
@@ -125,18 +122,17 @@ class Server:
             else:
                 await health.set(CONFIGURATION, serving=True)
 
-    async def _reload(self, door: AuthorizationService, limiter: RateLimitService) -> None:
+    async def _reload(self, door: AuthorizationService) -> None:
         config = load(self._path)
         if config == self._config:
             return
         for section in _FIXED:
             if getattr(config, section) != getattr(self._config, section):
                 self._log.warning("restart_needed", key=section)
-        successor = assemble(config, self._stores, self._metrics)
+        successor = assemble(config, self._limiter, self._metrics)
         await successor.start()
         predecessor, self._assembly, self._config = self._assembly, successor, config
-        door.replace(successor.policy, successor.credential_headers)
-        limiter.replace(successor.descriptors)
+        door.replace(successor.policy, successor.authentication.credential_headers)
         await predecessor.stop()
         self._metrics.reloads.add(1, "applied")
         self._log.info("reloaded", file=str(self._path))

@@ -14,9 +14,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(options: argparse.Namespace) -> int:
-    from sidecar import assembly, config  # noqa: PLC0415 - see serve
+    from sidecar import assembly, config, limits  # noqa: PLC0415 - see serve
     from sidecar.metrics import Metrics  # noqa: PLC0415
 
-    assembly.assemble(config.load(options.config), Metrics())
+    settings, metrics = config.load(options.config), Metrics()
+    assembly.assemble(settings, limits.open_limiter(settings.buckets, None, metrics), metrics)
     print(f"{options.config}: valid")
     return 0

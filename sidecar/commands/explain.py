@@ -28,7 +28,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 async def _explain(path: Path, text: str, *, as_json: bool) -> int:
-    from sidecar import assembly, config  # noqa: PLC0415 - see serve
+    from sidecar import assembly, config, limits  # noqa: PLC0415 - see serve
     from sidecar.decision import Allow, Decision, Deny, Reason  # noqa: PLC0415
     from sidecar.errors import InvalidRequest  # noqa: PLC0415
     from sidecar.metrics import Metrics  # noqa: PLC0415
@@ -37,9 +37,7 @@ async def _explain(path: Path, text: str, *, as_json: bool) -> int:
 
     settings = config.load(path)
     metrics = Metrics()
-    stores = assembly.Stores(settings, metrics, rehearsal=True)
-    assembled = assembly.assemble(settings, stores, metrics)
-    await stores.start()
+    assembled = assembly.assemble(settings, limits.open_limiter(settings.buckets, None, metrics), metrics)
     await assembled.start()
     try:
         request = request_from_json(text)
@@ -49,7 +47,6 @@ async def _explain(path: Path, text: str, *, as_json: bool) -> int:
         decision = Decision(Deny(Reason.INVALID_REQUEST, bad.code))
     finally:
         await assembled.stop()
-        await stores.stop()
     stages = _stages(request, decision)
     if as_json:
         print(json.dumps(stages))

@@ -12,16 +12,15 @@ from sidecar.metrics import Metrics
 from sidecar.redis_connection import RedisSettings, connect
 
 
-def build(
-    limits: Sequence[LimitSettings],
-    plans: Mapping[str, Sequence[LimitSettings]],
-    buckets: BucketSettings,
-    redis: RedisSettings | None,
-    metrics: Metrics,
-) -> tuple[Layers, Limiter]:
-    """The configured limits, and what keeps their buckets: Redis where it is configured, this process otherwise."""
-    layers = Layers(
-        [one.limit() for one in limits], {plan: [one.limit() for one in own] for plan, own in plans.items()}
-    )
+def compile_layers(limits: Sequence[LimitSettings], plans: Mapping[str, Sequence[LimitSettings]]) -> Layers:
+    """The configured limits and those of the plans."""
+    return Layers([one.limit() for one in limits], {plan: [one.limit() for one in own] for plan, own in plans.items()})
+
+
+def open_limiter(buckets: BucketSettings, redis: RedisSettings | None, metrics: Metrics) -> Limiter:
+    """What keeps the buckets: Redis where it is configured, this process otherwise."""
     store = None if redis is None else RedisStore(connect(redis), redis.prefix)
-    return layers, Limiter(buckets, metrics, store)
+    return Limiter(buckets, metrics, store)
+
+
+__all__ = ["BucketSettings", "Layers", "LimitSettings", "Limiter", "compile_layers", "open_limiter"]

@@ -1,0 +1,46 @@
+"""Config -> the objects that decide, without anything that listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sidecar import authentication, limits
+from sidecar.authentication import Authentication
+from sidecar.authorization import Authorization
+from sidecar.config import Config
+from sidecar.inspection import Inspection
+from sidecar.limits import Limiter
+from sidecar.metrics import Metrics
+from sidecar.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What a configuration decides with, apart from the buckets, which outlive it."""
+
+    policy: Policy
+    authentication: Authentication
+
+    async def start(self) -> None:
+        """Load keys and follow their changes."""
+        await self.authentication.start()
+
+    async def stop(self) -> None:
+        """End the background work."""
+        await self.authentication.stop()
+
+
+def assemble(config: Config, limiter: Limiter, metrics: Metrics) -> Assembly:
+    """Build everything that a configuration describes; raises ConfigurationError, and starts nothing."""
+    plans = {name: plan.limits for name, plan in config.plans.items()}
+    callers = authentication.build(config.authentication, config.redis, metrics)
+    policy = Policy(
+        authentication=callers,
+        authorization=Authorization(config.authorization, config.plans),
+        layers=limits.compile_layers(config.limits, plans),
+        limiter=limiter,
+        inspection=Inspection(config.inspection, metrics),
+        body_settings=config.body,
+        deadline=config.server.decision_deadline,
+    )
+    return Assembly(policy, callers)
