@@ -158,7 +158,7 @@ class MemoryStore:
     def _tidy(self, now: int) -> None:
         # Every new bucket pays for looking at the two that were looked at longest ago: what is full again needs no
         # memory, and no request ever waits for a sweep over all of them.
-        for _ in range(2):
+        for _ in range(min(2, len(self._cells))):
             key, cell = next(iter(self._cells.items()))
             if cell[0] <= now * cell[1]:
                 del self._cells[key]

@@ -27,7 +27,7 @@ from sidecar.limits.status import token_status, window_status
 
 _SCRIPT = files("sidecar.limits").joinpath("take.lua").read_text(encoding="utf-8")
 _SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_CHARGE = Struct("<10d")
+_CHARGE = Struct("<11d")
 _DRAW = Struct("<7d")
 _RUNG = Struct("<3d")
 
@@ -96,11 +96,13 @@ def encode(charge: Charge, draw: Draw | None = None) -> bytes:
     if limit.shadow:
         mode = _SHADOWED[mode]
     if limit.windowed:
-        return _CHARGE.pack(1, mode, hits, limit.period_us, limit.capacity, limit.floor, 0, 0, 0, 0)
+        return _CHARGE.pack(1, mode, hits, limit.period_us, limit.capacity, limit.floor, 0, 0, 0, 0, 0)
     top = (-1, 0) if limit.capacity < 0 else _pair(limit, limit.capacity)
-    cost = _pair(limit, abs(hits) * limit.price)
-    floor = -(-limit.floor // limit.ticks)
-    blob = _CHARGE.pack(0, mode, hits, limit.ticks, *cost, *top, floor, 0 if draw is None else 1)
+    # More than a whole bucket and its debt makes no difference, and would leave what a double holds exactly.
+    most = max(limit.capacity, 0) + limit.floor + limit.price
+    cost = _pair(limit, min(abs(hits) * limit.price, most))
+    floor = _pair(limit, limit.floor)
+    blob = _CHARGE.pack(0, mode, hits, limit.ticks, *cost, *top, *floor, 0 if draw is None else 1)
     if draw is None:
         return blob
     return b"".join(

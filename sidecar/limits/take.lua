@@ -3,8 +3,9 @@
 -- KEYS[i]      the bucket of charge i. In Redis Cluster all keys of one call lie in one slot.
 -- ARGV[1]      how many charges belong to each take: packed 16-bit little-endian integers.
 -- ARGV[i + 1]  charge i: packed little-endian doubles, all whole and below 2^53.
---   token bucket:  0, mode, hits, ticks, cost us, cost ticks, capacity us, capacity ticks, floor us, draw
---   fixed window:  1, mode, hits, period us, capacity units, floor units, 0, 0, 0, 0
+--   token bucket:  0, mode, hits, ticks, cost us, cost ticks, capacity us, capacity ticks, floor us, floor ticks,
+--                 draw
+--   fixed window:  1, mode, hits, period us, capacity units, floor units, 0, 0, 0, 0, 0
 --     mode      0 enforce, 1 shadow, 2 overdraft, 3 quota, 4 shadow and overdraft
 --     ticks     in one microsecond. A time is a pair (whole microseconds, ticks below one microsecond).
 --     cost      the time in which |hits| units come back
@@ -29,7 +30,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local EPOCH = 500000
-local unpack_doubles = '<dddddddddd'
+local unpack_doubles = '<ddddddddddd'
 
 -- A pair sum; `ticks` make one microsecond.
 local function add(us, part, more_us, more_part, ticks)
@@ -104,7 +105,7 @@ local live, dirty = {}, {}
 
 -- Apply one charge to a state; returns whether there was room. A charge without room changes nothing, except an
 -- overdraft.
-local function charge_token(state, mode, hits, ticks, cost_us, cost_part, top_us, top_part, floor_us)
+local function charge_token(state, mode, hits, ticks, cost_us, cost_part, top_us, top_part, floor_us, floor_part)
   if hits < 0 then
     state.us, state.part = sub(state.us, state.part, cost_us, cost_part, ticks)
     hold(state, now, ticks)
@@ -116,7 +117,7 @@ local function charge_token(state, mode, hits, ticks, cost_us, cost_part, top_us
     return true
   end
   if mode == 2 or mode == 4 then
-    local end_us, end_part = add(now + math.max(top_us, 0), top_part, floor_us, 0, ticks)
+    local end_us, end_part = add(now + math.max(top_us, 0), top_part, floor_us, floor_part, ticks)
     if later(us, part, end_us, end_part) then us, part = end_us, end_part end
     if later(us, part, state.us, state.part) then state.us, state.part = us, part end
   end
@@ -185,7 +186,7 @@ for take = 1, #sizes / 2 do
     end
     local room
     if c[1] == 0 then
-      room = charge_token(state, c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9])
+      room = charge_token(state, c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
     else
       room = charge_window(state, c[2], c[3], c[5], c[6])
     end
@@ -206,7 +207,7 @@ for take = 1, #sizes / 2 do
         local key = KEYS[place + n]
         pending[key] = pending[key] or copy(live[key])
         if c[1] == 0 then
-          charge_token(pending[key], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9])
+          charge_token(pending[key], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
         else
           charge_window(pending[key], c[2], c[3], c[5], c[6])
         end
@@ -214,9 +215,9 @@ for take = 1, #sizes / 2 do
     end
   else
     for n, c in ipairs(charges) do
-      if c[1] == 0 and c[10] == 1 then
+      if c[1] == 0 and c[11] == 1 then
         local key = KEYS[place + n]
-        c.units, c.epoch = draw(pending[key], ARGV[place + n + 1], 81, c[4], c[7], c[8])
+        c.units, c.epoch = draw(pending[key], ARGV[place + n + 1], 89, c[4], c[7], c[8])
       end
     end
   end
@@ -225,7 +226,7 @@ for take = 1, #sizes / 2 do
   for n, c in ipairs(charges) do
     local key, at = KEYS[place + n], #result
     local state = live[key]
-    if c[3] ~= 0 or c[10] == 1 then dirty[key] = true end
+    if c[3] ~= 0 or c[11] == 1 then dirty[key] = true end
     result[at + 1], result[at + 2], result[at + 3] = state.us, state.part, c.room and 0 or 1
     result[at + 4], result[at + 5] = c.units, c.epoch
   end
