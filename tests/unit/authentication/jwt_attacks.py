@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from tests.harness.issuer import ISSUER, b64, claims, jwk, pem, private_key, sign, sign_raw
+from tests.harness.jwt_workshop import ISSUER, b64, claims, jwk, pem, private_key, sign, sign_raw
 
 RSA, EC, ED = private_key("rsa"), private_key("p256"), private_key("ed25519")
 SOUND_HEADER = {"alg": "ES256", "typ": "at+jwt", "kid": "ec"}

@@ -12,7 +12,7 @@ from sidecar.authentication.jose.verifier import Jwts
 from sidecar.authentication.settings import ThrottleSettings
 from sidecar.authentication.throttle import FailureThrottle
 from sidecar.errors import InvalidCredential
-from tests.harness.issuer import ISSUER, claims, jwk, private_key, sign
+from tests.harness.jwt_workshop import ISSUER, claims, jwk, private_key, sign
 from tests.unit.authentication.jwt_attacks import ATTACKS, EC, ED, RSA, es
 from tests.unit.authentication.support import bearer, request, with_jwks
 
