@@ -14,6 +14,7 @@ from sidecar.errors import InvalidCredential
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\Z")
 _HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty", "x5t", "x5t#S256"})
 _MOST_DIGITS = 17
+_MOST_CONTAINERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,10 @@ _json = json.JSONDecoder(object_pairs_hook=_members, parse_int=_integer, parse_c
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        value = _json.decode(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        if text.count("[") + text.count("{") > _MOST_CONTAINERS:
+            raise InvalidCredential("jwt_json")
+        value = _json.decode(text)
     except (ValueError, RecursionError):
         raise InvalidCredential("jwt_json") from None
     if not isinstance(value, dict):
