@@ -277,8 +277,8 @@ def test_other_methods_are_unknown() -> None:
 
 
 NAMES = st.sampled_from(
-    ["messages", "content", "role", "text", "type", "input", "prompt", "parts", "contents", "system", "tools", "options",
-     "functionResponse", "inlineData", "toolResult", "source", "image_url", "output", "model", "n", "stream", "Model"]
+    ["messages", "content", "role", "text", "type", "input", "prompt", "parts", "contents", "system", "tools", "model",
+     "functionResponse", "inlineData", "toolResult", "source", "image_url", "output", "options", "n", "stream", "Model"]
 )  # fmt: skip
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | st.just("x"),
