@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from sidecar.apis import anthropic_messages, openai_chat, unknown
+from sidecar.apis import (
+    anthropic_messages,
+    bedrock,
+    cohere,
+    gemini,
+    ollama,
+    openai_chat,
+    openai_inputs,
+    openai_responses,
+    openai_uploads,
+    unknown,
+)
 from sidecar.apis.format import ApiFormat, Matcher
 
 MATCHERS: tuple[Matcher, ...] = (
     openai_chat.match,
     anthropic_messages.match,
+    openai_responses.match,
+    ollama.match,
+    openai_inputs.match,
+    openai_uploads.match,
+    gemini.match,
+    cohere.match,
+    bedrock.match,
 )
 
 

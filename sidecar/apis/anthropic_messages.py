@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sidecar.apis.format import ApiFormat
 from sidecar.apis.parts import Attachments
 from sidecar.apis.strict import decode_object
@@ -24,11 +26,15 @@ _BLOCK_READ = frozenset({"source", "content", "signature", "cache_control", "cit
 
 
 def match(method: str, path: str) -> ApiFormat | None:
-    """The format when the request is one for a message."""
-    return FORMAT if method == "POST" and path.endswith("/messages") else None
+    """The format when the request is one for a message, or asks how many input tokens one would have."""
+    if method != "POST":
+        return None
+    if path.endswith("/v1/messages"):
+        return FORMAT
+    return COUNT_TOKENS if path.endswith("/v1/messages/count_tokens") else None
 
 
-def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noqa: ARG001 - JSON says its own charset
+def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Prompt:  # noqa: ARG001
     """The system text, messages in order, tools, then whatever other text the body holds."""
     fields = decode_object(body)
     refuse_lookalikes(fields, _KNOWN)
@@ -56,7 +62,7 @@ def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noq
     if not fields.keys() <= _KNOWN:
         collect(fields, Role.USER, "", segments, skip=_KNOWN)
     return Prompt(
-        api="anthropic.messages",
+        api=name,
         model=string(fields, "model") if model is None else model,
         segments=tuple(segments),
         stream=flag(fields, "stream"),
@@ -113,4 +119,5 @@ def _read_block(block: Object, role: Role, path: str, into: list[Segment], attac
 _DATA = frozenset({"data"})
 _NOTHING: frozenset[str] = frozenset()
 
-FORMAT = ApiFormat("anthropic.messages", ErrorStyle.ANTHROPIC, read)
+FORMAT = ApiFormat("anthropic.messages", ErrorStyle.ANTHROPIC, partial(read, name="anthropic.messages"))
+COUNT_TOKENS = ApiFormat("anthropic.count_tokens", ErrorStyle.ANTHROPIC, partial(read, name="anthropic.count_tokens"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Role, Segment
@@ -56,9 +57,15 @@ def refuse_lookalikes(body: Mapping[str, object], known: frozenset[str]) -> None
     """
     if body.keys() <= known:
         return
+    folded = _folded(known)
     for name in body:
-        if name not in known and name.casefold() in known:
+        if name not in known and name.casefold() in folded:
             raise InvalidBody("ambiguous_key")
+
+
+@cache
+def _folded(known: frozenset[str]) -> frozenset[str]:
+    return frozenset(name.casefold() for name in known)
 
 
 def string(body: Object, name: str) -> str | None:

@@ -1,0 +1,82 @@
+"""Cohere's chat, versions 1 and 2."""
+
+from __future__ import annotations
+
+from sidecar.apis.format import ApiFormat
+from sidecar.apis.openai_chat import ROLES
+from sidecar.apis.parts import Attachments, read_content
+from sidecar.apis.strict import decode_object
+from sidecar.apis.text import collect, flag, integer, objects, refuse_lookalikes, string
+from sidecar.decision import ErrorStyle
+from sidecar.errors import InvalidBody
+from sidecar.prompt import Prompt, Role, Segment
+
+_ROLES = ROLES | {"USER": Role.USER, "CHATBOT": Role.ASSISTANT, "SYSTEM": Role.SYSTEM, "TOOL": Role.TOOL}
+_PLAIN = frozenset(
+    {"temperature", "p", "k", "seed", "frequency_penalty", "presence_penalty", "safety_mode", "citation_options",
+     "prompt_truncation", "citation_quality", "logprobs", "raw_prompting", "strict_tools", "conversation_id"}
+)  # fmt: skip
+_READ = frozenset(
+    {
+        "model",
+        "messages",
+        "message",
+        "chat_history",
+        "preamble",
+        "documents",
+        "tools",
+        "tool_results",
+        "stream",
+        "max_tokens",
+    }
+)
+_KNOWN = _READ | _PLAIN
+_MESSAGE = frozenset(
+    {"role", "content", "message", "tool_calls", "tool_call_id", "tool_plan", "tool_results", "citations"}
+)
+_MESSAGE_READ = frozenset({"role", "content"})
+
+
+def match(method: str, path: str) -> ApiFormat | None:
+    """The format when the path is Cohere's, behind whatever prefix."""
+    return FORMAT if method == "POST" and path.endswith(("/v1/chat", "/v2/chat")) else None
+
+
+def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noqa: ARG001 - JSON says its own charset
+    """The preamble, the conversation in order, documents and tool results, tools, then the other text."""
+    fields = decode_object(body)
+    refuse_lookalikes(fields, _KNOWN)
+    segments: list[Segment] = []
+    attachments = Attachments()
+    collect(fields.get("preamble"), Role.SYSTEM, "preamble", segments)
+    messages = objects(fields, "chat_history") + objects(fields, "messages")
+    for index, message in enumerate(messages):
+        refuse_lookalikes(message, _MESSAGE)
+        author = string(message, "role")
+        if author is None:
+            raise InvalidBody("invalid_field", "messages.role")
+        role = _ROLES.get(author, Role.USER)
+        read_content(message.get("content"), role, f"messages[{index}].content", segments, attachments)
+        collect(message, role, f"messages[{index}]", segments, skip=_MESSAGE_READ)
+    collect(fields.get("message"), Role.USER, "message", segments)
+    for name in ("documents", "tool_results"):
+        collect(fields.get(name), Role.TOOL, name, segments)
+    tools = objects(fields, "tools")
+    collect(tools, Role.SYSTEM, "tools", segments)
+    collect(fields, Role.USER, "", segments, skip=_KNOWN)
+    return Prompt(
+        api="cohere.chat",
+        model=string(fields, "model") if model is None else model,
+        segments=tuple(segments),
+        stream=flag(fields, "stream"),
+        max_output_tokens=integer(fields, "max_tokens"),
+        messages=len(messages) + ("message" in fields),
+        images=attachments.images,
+        tools=len(tools),
+        body_bytes=len(body),
+        files=attachments.files,
+        parameters=fields,
+    )
+
+
+FORMAT = ApiFormat("cohere.chat", ErrorStyle.PROBLEM, read)
