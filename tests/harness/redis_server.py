@@ -108,7 +108,8 @@ class RedisServer:
             )
         arguments = [binary(), str(config), *(["--sentinel"] if self._sentinel else [])]
         with (self.directory / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen(arguments, stdout=log, stderr=log)
+            # A session of its own: Ctrl-C reaches only the parent, which ends its children in order.
+            self._process = subprocess.Popen(arguments, stdout=log, stderr=log, start_new_session=True)
         wait_until(self._answers, f"redis-server on port {self.port}")
 
     def _answers(self) -> bool:

@@ -1,4 +1,4 @@
-"""An issuer of JSON Web Tokens, with its keys published as a JWKS file."""
+"""An identity provider: it signs JSON Web Tokens and publishes its keys as a JWKS file."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-ISSUER = "https://idp.portcullis.test"
+ISSUER = "https://idp.example.com"
 AUDIENCE = "llm-api"
 
 _PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
-class Issuer:
-    """Signs tokens with keys of its own; `jwks_file` holds the public halves (RFC 7517)."""
+class IdentityProvider:
+    """Signs with keys of its own, one for each algorithm."""
 
-    def __init__(self, folder: Path, issuer: str = ISSUER) -> None:
+    def __init__(self, issuer: str = ISSUER) -> None:
         self.issuer = issuer
         self._keys: dict[str, _PrivateKey] = {
             "ES256": ec.generate_private_key(ec.SECP256R1()),
@@ -28,8 +28,10 @@ class Issuer:
             "PS256": rsa.generate_private_key(65537, 2048),
             "EdDSA": ed25519.Ed25519PrivateKey.generate(),
         }
-        self.jwks_file = folder / "jwks.json"
-        self.jwks_file.write_text(json.dumps({"keys": [self._public(name) for name in self._keys]}))
+
+    def publish(self, path: Path) -> None:
+        """Write the public keys as a JWK Set (RFC 7517)."""
+        path.write_text(json.dumps({"keys": [self._public(name) for name in self._keys]}))
 
     def token(
         self, scope: str = "llm:read llm:write", algorithm: str = "ES256", *, expires_in: int = 600, **claims: Any

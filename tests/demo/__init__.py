@@ -1,0 +1,1 @@
+"""The demonstration behind `make demo`: real clients, real Envoy, every kind of answer."""
