@@ -74,9 +74,10 @@ def load(path: Path) -> Config:
 
 
 def explain(fault: ValidationError, model: type[BaseModel], source: str) -> ConfigurationError:
-    """The first fault of a validation as one sentence; the others are counted."""
+    """One fault of a validation as a sentence; the others are counted. A misspelt key often explains a missing one."""
     errors = fault.errors(include_url=False)
-    first, rest = errors[0], len(errors) - 1
+    first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
+    rest = len(errors) - 1
     key = _dotted(first)
     more = f"; {rest} more" if rest else ""
     if first["type"] == "extra_forbidden":
