@@ -87,7 +87,9 @@ class Metrics:
         self.descriptor_errors = Counter(
             "portcullis_descriptor_errors", "Calls of Envoy's rate-limit filter answered with an error", "code"
         )
-        self.near_limit = Counter("portcullis_near_limit", "Requests that found less than a fifth left", "limit")
+        self.descriptor_reloads = Counter(
+            "portcullis_descriptor_reloads", "Changes of the descriptors' files", "outcome"
+        )
         self.replicas = Gauge("portcullis_replicas", "Replicas that share the limits, as last seen in the store")
         # authentication
         self.authentications = Counter(

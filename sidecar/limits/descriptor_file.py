@@ -11,10 +11,10 @@ import yaml
 
 from sidecar.errors import ConfigurationError
 from sidecar.limits.limit import MAX_UNITS
-from sidecar.yaml_loader import load_yaml
 
 _MAX_NODES = 200_000  # also what aliases stand for, so that anchors can't blow a small file up
 _MAX_DEPTH = 64
+_MERGE = "tag:yaml.org,2002:merge"
 _NUMBER = re.compile(r"[0-9](?:_?[0-9]){0,15}\Z")
 
 
@@ -98,19 +98,18 @@ class Place:
             return {}
         if not isinstance(self._node, yaml.MappingNode):
             raise self.fault("is not a mapping")
-        value = self._plain()
-        assert isinstance(value, dict)
-        return value
+        return {key.value: self._child(f".{key.value}", value).plain() for key, value in self._node.value}
 
-    def _plain(self) -> Any:
-        node = self._node
-        if isinstance(node, yaml.MappingNode):
-            return {key.value: self._child(f".{key.value}", value)._plain() for key, value in node.value}
-        if isinstance(node, yaml.SequenceNode):
-            return [self._child(f"[{index}]", item)._plain() for index, item in enumerate(node.value)]
-        assert isinstance(node, yaml.ScalarNode)
-        value = yaml.SafeLoader("").construct_object(node)
-        return value if isinstance(value, (bool, int, float, str)) or value is None else node.value
+    def plain(self) -> Any:
+        """Free content of any kind."""
+        if isinstance(self._node, yaml.MappingNode):
+            return self.structure()
+        if isinstance(self._node, yaml.SequenceNode):
+            return [item.plain() for item in self.sequence()]
+        if not isinstance(self._node, yaml.ScalarNode):
+            raise self.fault("is not a value")
+        value = yaml.SafeLoader("").construct_object(self._node)
+        return value if isinstance(value, (bool, int, float, str)) or value is None else self.text()
 
     def _child(self, step: str, node: yaml.Node | None) -> Place:
         return Place(self.source, f"{self.path}{step}".removeprefix("."), node, self._depth + 1)
@@ -118,32 +117,39 @@ class Place:
 
 def read(text: str, source: str) -> Place:
     """The root of a file; ConfigurationError when it is no YAML document, or one that doubles keys or explodes."""
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         _check(node, source)
-        load_yaml(text, source)  # doubled keys and the number of aliases, as for every other file
         _merge(node, loader)
-    except (yaml.YAMLError, RecursionError, ValueError):
-        load_yaml(text, source)
-        raise ConfigurationError(source, "", "not valid YAML") from None
+    except yaml.MarkedYAMLError as fault:
+        line = f"line {fault.problem_mark.line + 1}" if fault.problem_mark else ""
+        raise ConfigurationError(source, line, fault.problem or "not valid YAML") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as fault:
+        raise ConfigurationError(source, "", f"not valid YAML: {type(fault).__name__}") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        if loader is not None:
+            loader.dispose()
     return Place(source, "", node)
 
 
 def _check(root: yaml.Node | None, source: str) -> None:
-    """Bound what aliases stand for."""
-    count = 0
-    for node, depth in _walk(root):
-        count += 1
+    """Refuse doubled keys, and aliases that stand for too much."""
+    for count, (node, depth) in enumerate(_walk(root)):
         if count > _MAX_NODES or depth > _MAX_DEPTH:
             raise ConfigurationError(source, "", "its aliases stand for too much", "write fewer and flatter ones")
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.tag == "tag:yaml.org,2002:merge" and not isinstance(value, yaml.MappingNode):
-                    line = f"line {key.start_mark.line + 1}"  # a list of merges can double at every level
-                    raise ConfigurationError(source, line, "`<<` may merge one mapping only")
+        seen = set()
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            line = f"line {key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigurationError(source, line, "a key is no single value")
+            if key.value in seen:
+                raise ConfigurationError(source, line, f"doubled key {key.value!r}")
+            if key.tag == _MERGE and not isinstance(value, yaml.MappingNode):
+                # A list of merges can double the mapping at every level.
+                raise ConfigurationError(source, line, "`<<` may merge one mapping only")
+            seen.add(key.value)
 
 
 def _merge(root: yaml.Node | None, loader: yaml.SafeLoader) -> None:

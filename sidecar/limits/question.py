@@ -84,7 +84,9 @@ class Questions:
             raise InvalidRequest("empty_descriptors")
         matches = [self._match(domain, descriptor) for descriptor in descriptors]
         replaced = {name for match in matches if match is not None for name in match.rule.replaces}
-        hits, charges, rows = max(1, hits_addend), [], []
+        hits = max(1, hits_addend)
+        charges: list[Charge] = []
+        rows: list[Row] = []
         for descriptor, match in zip(descriptors, matches, strict=True):
             if match is None or (match.rule.name and match.rule.name in replaced and not match.rule.unlimited):
                 rows.append(Row(None))
