@@ -81,7 +81,15 @@ class Metrics:
         self.store_batch = Histogram(
             "portcullis_store_batch", "Takes in one call to the store", (1, 2, 4, 8, 16, 32, 64, 128), unit="1"
         )
-        self.bucket_hits = Counter("portcullis_bucket_hits", "Units charged, by how", "limit", "outcome")
+        self.descriptor_hits = Counter(
+            "portcullis_descriptor_hits", "Units that Envoy's rate-limit filter asked for", "descriptor", "outcome"
+        )
+        self.descriptor_errors = Counter(
+            "portcullis_descriptor_errors", "Calls of Envoy's rate-limit filter answered with an error", "code"
+        )
+        self.descriptor_reloads = Counter(
+            "portcullis_descriptor_reloads", "Changes of the descriptors' files", "outcome"
+        )
         self.replicas = Gauge("portcullis_replicas", "Replicas that share the limits, as last seen in the store")
         # authentication
         self.authentications = Counter(

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from sidecar.limits.layers import Layers
 from sidecar.limits.limiter import Limiter
 from sidecar.limits.redis_store import RedisStore
-from sidecar.limits.settings import BucketSettings, LimitSettings
+from sidecar.limits.settings import BucketSettings, DescriptorSettings, LimitSettings
+from sidecar.limits.source import DescriptorSource
 from sidecar.metrics import Metrics
 from sidecar.redis_connection import RedisSettings, connect
 
@@ -23,4 +24,13 @@ def open_limiter(buckets: BucketSettings, redis: RedisSettings | None, metrics: 
     return Limiter(buckets, metrics, store)
 
 
-__all__ = ["BucketSettings", "Layers", "LimitSettings", "Limiter", "compile_layers", "open_limiter"]
+__all__ = [
+    "BucketSettings",
+    "DescriptorSettings",
+    "DescriptorSource",
+    "Layers",
+    "LimitSettings",
+    "Limiter",
+    "compile_layers",
+    "open_limiter",
+]

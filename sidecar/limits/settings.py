@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from sidecar.limits.keys import KEYS
 from sidecar.limits.limit import MAX_UNITS, Algorithm, Limit, OnStoreFailure
 from sidecar.settings import Duration, Settings
 
-_RATE = re.compile(r"([0-9]{1,10})/(?:([a-z]+)|([0-9]{1,9})(us|ms|s|m|h|d))\Z")
 UNIT_US = {
     "second": 1_000_000,
     "minute": 60_000_000,
@@ -43,17 +43,19 @@ def parse_window(text: str) -> int:
     return int(match[1]) * _SUFFIX_US[match[2]]
 
 
-def parse_rate(value: object) -> object:
-    """`60/minute`, `1000/15s` -> Rate."""
-    if not isinstance(value, str):
-        return value
+def parse_rate(value: str) -> Rate:
+    """`60/minute`, `1000/15s` -> Rate; ValueError on anything else."""
     units, separator, window = value.partition("/")
     if not separator or not re.match(r"[0-9]{1,10}\Z", units) or int(units) > MAX_UNITS:
         raise ValueError(f"{value!r} is not a rate; write 60/minute, 5000/second or 1000/15s")
     return Rate(units=int(units), period_us=parse_window(window))
 
 
-RateSpelling = Annotated[Rate, BeforeValidator(parse_rate)]
+def _rate(value: object) -> object:
+    return parse_rate(value) if isinstance(value, str) else value
+
+
+RateSpelling = Annotated[Rate, BeforeValidator(_rate)]
 
 
 class LimitSettings(Settings):
@@ -116,3 +118,26 @@ class BucketSettings(Settings):
     max_buckets: int = Field(
         default=1_000_000, ge=1000, description="most buckets held in memory; beyond it the fullest are forgotten"
     )
+
+
+class DescriptorSettings(Settings):
+    """Envoy's rate-limit service (`envoy.service.ratelimit.v3`), configured as envoyproxy/ratelimit is."""
+
+    descriptors: Path = Field(description="a file, or a folder of .yaml files, in envoyproxy/ratelimit's format")
+    merge_domains: bool = Field(default=False, description="several files may add to one domain")
+    shadow_mode: bool = Field(default=False, description="count everything, refuse nothing")
+    quota_mode: bool = Field(default=False, description="refuse only when every matched limit is over")
+    slot_by: str = Field(
+        default="tenant",
+        description="key of the entry whose value spreads a domain's buckets over the slots of a Redis Cluster",
+    )
+    headers: Literal["off", "x-ratelimit", "ratelimit"] = Field(
+        default="off", description="headers with what is left; off where Envoy's filter adds its own"
+    )
+    metadata: bool = Field(default=False, description="answer with dynamic metadata; it repeats descriptor values")
+
+    @field_validator("descriptors")
+    @classmethod
+    def _beside_the_configuration(cls, path: Path, info: ValidationInfo) -> Path:
+        folder = (info.context or {}).get("folder")
+        return path if folder is None or path.is_absolute() else Path(folder) / path
