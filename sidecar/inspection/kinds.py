@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from sidecar.inspection.format import FormatInspector, FormatSettings
+from sidecar.inspection.injection import InjectionInspector, InjectionSettings
 from sidecar.inspection.inspector import Inspector
 from sidecar.inspection.length import LengthInspector, LengthSettings
 from sidecar.inspection.settings import AnyInspectorSettings
@@ -18,6 +19,8 @@ def build(settings: AnyInspectorSettings) -> Inspector:
             return LengthInspector(settings)
         case FormatSettings():
             return FormatInspector(settings)
+        case InjectionSettings():
+            return InjectionInspector(settings)
         case TermsSettings():
             return TermsInspector(settings)
     assert_never(settings)

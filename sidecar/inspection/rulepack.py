@@ -1,4 +1,4 @@
-"""Rules as data: patterns in many languages, compiled into one automaton."""
+"""Rules as data: patterns in many languages, matched together in linear time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-import hyperscan
-import yaml
+import re2
 from pydantic import Field, ValidationError
 
 from sidecar.errors import ConfigurationError
-from sidecar.inspection.automaton import Automaton
 from sidecar.inspection.characters import fold
 from sidecar.settings import Settings
+from sidecar.yaml_loader import load_yaml
 
 _MACRO = re.compile(r"<([a-z_0-9]+)>")
-_WINDOW = 400  # no pattern of the pack is wider; only used to find where a match began
+_BEFORE, _AFTER = 60, 40  # bytes around a match in which `unless` is searched
+_STOPS = (b". ", b"! ", b"? ", b"\n")
+_MENTION_BEFORE = 160
+_MENTION_DAMPING = 0.4
+_EXCUSES = 8  # matches of one pattern that `unless` may set aside; after so many, the next one counts
 Lexicon = dict[str, dict[str, str]]
 
 
@@ -36,6 +39,9 @@ class Rule(Settings):
     patterns: Mapping[str, tuple[str, ...]] = Field(
         description="Patterns by language; those of `each` are made once for every language of the lexicon"
     )
+    unless: tuple[str, ...] = Field(
+        default=(), description="A match does not count where one of these is found in it or just around it"
+    )
     hits: tuple[str, ...] = Field(default=(), description="Texts that must hit this rule")
     misses: tuple[str, ...] = Field(default=(), description="Benign texts in the same words that must not")
 
@@ -51,6 +57,9 @@ class RuleFile(Settings):
     version: Literal[1] = Field(description="Version of the format")
     lexicon: Mapping[str, Mapping[str, str]] = Field(
         default={}, description="By language, what <name> stands for; `common` serves every language"
+    )
+    mentions: tuple[str, ...] = Field(
+        default=(), description="What stands before words that are talked about, not said: their score is damped"
     )
     rules: tuple[Rule, ...] = Field(default=(), description="The rules")
 
@@ -76,6 +85,7 @@ class RulePack:
             for language, words in file.lexicon.items():
                 lexicon.setdefault(language, {}).update(words)
         self.rules: tuple[Rule, ...] = tuple(rule for _, file in files for rule in file.rules)
+        self._rules = {rule.id: rule for rule in self.rules}
         self._owners: list[Rule] = []
         self._patterns: list[str] = []
         for source, file in files:
@@ -83,11 +93,18 @@ class RulePack:
                 for pattern in _expand(source, rule, lexicon):
                     self._owners.append(rule)
                     self._patterns.append(pattern)
-        self._automaton = _compile(files, self._owners, self._patterns)
+        self._filter, self._matchers = _compile(files, self._owners, self._patterns)
+        self._unless = {
+            rule.id: _python(source, rule.id, "|".join(rule.unless))
+            for source, file in files
+            for rule in file.rules
+            if rule.unless
+        }
+        self._mention = _python("mentions", "", "|".join(one for _, file in files for one in file.mentions) or "(?!)")
 
     @classmethod
-    def load(cls, extra: Iterable[Path] = ()) -> RulePack:
-        """The pack that is shipped, and the team's own files."""
+    def load(cls, extra: Iterable[Path] = (), without: Iterable[str] = ()) -> RulePack:
+        """The pack that is shipped and the team's own files, less the rules whose ids are in `without`."""
         shipped = resources.files(__package__).joinpath("rules")
         names = sorted(entry.name for entry in shipped.iterdir() if entry.name.endswith(".yaml"))
         files = [(name, _read(name, shipped.joinpath(name).read_text("utf-8"))) for name in names]
@@ -97,31 +114,55 @@ class RulePack:
             except (OSError, UnicodeDecodeError) as error:
                 raise ConfigurationError(str(path), "", "can't be read as UTF-8 text") from error
             files.append((str(path), _read(str(path), text)))
-        return cls(files)
+        dropped = frozenset(without)
+        if unknown := dropped - {rule.id for _, file in files for rule in file.rules}:
+            raise ConfigurationError("inspection", "disabled_rules", f"no rule is called {min(unknown)!r}")
+        return cls([(name, _less(file, dropped)) for name, file in files])
 
     def match(self, text: str) -> list[RuleHit]:
         """Each rule that matches the text, once, with the place of its first match. Time is linear in the text."""
         data = text.lower().encode("utf-8", "replace")
-        found = self._automaton.scan(data)
-        if not found:
-            return []
-        first: dict[str, tuple[int, int]] = {}
-        for pattern, end in found:
-            name = self._owners[pattern].id
-            if name not in first or end < first[name][1]:
-                first[name] = (pattern, end)
-        return [self._hit(data, pattern, end) for pattern, end in first.values()]
+        hits: dict[str, tuple[int, int]] = {}
+        for index in self._filter.Match(data) or ():
+            rule = self._owners[index].id
+            span = self._first(index, data)
+            if span and (rule not in hits or span < hits[rule]):
+                hits[rule] = span
+        return [self._hit(data, rule, *span) for rule, span in hits.items()]
 
-    def _hit(self, data: bytes, pattern: int, end: int) -> RuleHit:
-        rule = self._owners[pattern]
-        start, stop = _characters(data, self._begin(pattern, data, end), end)
-        return RuleHit(rule.id, rule.category, rule.score, start, stop, rule.severity)
+    def _first(self, index: int, data: bytes) -> tuple[int, int] | None:
+        """Where the pattern matches first without an excuse."""
+        unless = self._unless.get(self._owners[index].id)
+        for count, match in enumerate(self._matchers[index].finditer(data)):
+            start, end = match.span()
+            if unless is None or count == _EXCUSES or not _around(unless, data, start, end):
+                return start, end
+        return None
 
-    def _begin(self, pattern: int, data: bytes, end: int) -> int:
-        """The byte where the match that ends at `end` began; Hyperscan does not say."""
-        low = max(0, end - _WINDOW)
-        match = re.compile(self._patterns[pattern].encode(), re.DOTALL).search(data[low:end])
-        return low + match.start() if match else end - 1
+    def _hit(self, data: bytes, name: str, start: int, end: int) -> RuleHit:
+        rule = self._rules[name]
+        score = rule.score
+        if self._mention.search(data, max(0, start - _MENTION_BEFORE), start):
+            score *= _MENTION_DAMPING
+        return RuleHit(rule.id, rule.category, score, *_characters(data, start, end), rule.severity)
+
+
+def _less(file: RuleFile, dropped: frozenset[str]) -> RuleFile:
+    return file.model_copy(update={"rules": tuple(rule for rule in file.rules if rule.id not in dropped)})
+
+
+def _around(unless: re.Pattern[bytes], data: bytes, start: int, end: int) -> bool:
+    """Whether an excuse stands in the match or beside it in the same sentence."""
+    low = max([start - _BEFORE, 0, *(data.rfind(stop, max(0, start - _BEFORE), start) + 1 for stop in _STOPS)])
+    high = min([end + _AFTER, *(at for stop in _STOPS if (at := data.find(stop, end, end + _AFTER)) >= 0)])
+    return bool(unless.search(data, low, end) or unless.search(data, low, high))
+
+
+def _python(source: str, key: str, pattern: str) -> re.Pattern[bytes]:
+    try:
+        return re.compile(fold(pattern).encode(), re.DOTALL)
+    except re.error as error:
+        raise ConfigurationError(source, key, f"can't be compiled: {error}") from error
 
 
 def _characters(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -133,9 +174,7 @@ def _characters(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 def _read(source: str, text: str) -> RuleFile:
     try:
-        return RuleFile.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ConfigurationError(source, "", "is not YAML", str(error).partition("\n")[0]) from error
+        return RuleFile.model_validate(load_yaml(text, source))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ConfigurationError(source, ".".join(map(str, first["loc"])), first["msg"]) from error
@@ -164,14 +203,20 @@ def _fill(pattern: str, lexicon: Lexicon, language: str) -> str | None:
     return None
 
 
-def _compile(files: Sequence[tuple[str, RuleFile]], owners: Sequence[Rule], patterns: Sequence[str]) -> Automaton:
-    try:
-        return Automaton(patterns)
-    except hyperscan.error:
-        for owner, pattern in zip(owners, patterns, strict=True):
-            try:
-                Automaton([pattern])
-            except hyperscan.error as error:
-                source = next(name for name, file in files if owner in file.rules)
-                raise ConfigurationError(source, owner.id, f"{pattern!r} can't be compiled: {error}") from error
-        raise
+def _compile(
+    files: Sequence[tuple[str, RuleFile]], owners: Sequence[Rule], patterns: Sequence[str]
+) -> tuple[re2.Filter, list[re2.Pattern]]:
+    """RE2 finds the patterns whose words are all there in one pass, then runs only those, in linear time each."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.dot_nl = True
+    options.log_errors = False
+    chosen = re2.Filter()
+    for owner, pattern in zip(owners, patterns, strict=True):
+        try:
+            chosen.Add(pattern.encode(), options=options)
+        except re2.error as error:
+            source = next(name for name, file in files if owner in file.rules)
+            raise ConfigurationError(source, owner.id, f"{pattern!r} can't be compiled: {error}") from error
+    chosen.Compile()
+    return chosen, [chosen.re(index) for index in range(len(patterns))]

@@ -7,11 +7,14 @@ from typing import Annotated
 from pydantic import Field
 
 from sidecar.inspection.format import FormatSettings
+from sidecar.inspection.injection import InjectionSettings
 from sidecar.inspection.length import LengthSettings
 from sidecar.inspection.terms import TermsSettings
 from sidecar.settings import ByteSize, Settings
 
-AnyInspectorSettings = Annotated[LengthSettings | FormatSettings | TermsSettings, Field(discriminator="kind")]
+AnyInspectorSettings = Annotated[
+    LengthSettings | FormatSettings | InjectionSettings | TermsSettings, Field(discriminator="kind")
+]
 """Settings of one inspector; its `kind` says of which."""
 
 

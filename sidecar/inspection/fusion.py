@@ -1,0 +1,23 @@
+"""Rule hits and the model's score -> one score, with the thresholds that it is published for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from sidecar.inspection.rulepack import RuleHit
+
+THRESHOLDS: Final[Mapping[str, float]] = {"monitor": 0.9, "balanced": 0.5, "strict": 0.25}
+"""From which fused score an operating point speaks up; `make eval-inspection` prints what each one catches."""
+
+_CEILING: Final = 0.995
+
+
+def fuse(hits: Iterable[RuleHit], model_score: float) -> float:
+    """One score in 0..1 from independent witnesses (noisy or): each family of rules once, by its surest rule."""
+    surest: dict[str, float] = {}
+    for hit in hits:
+        surest[hit.category] = max(hit.score, surest.get(hit.category, 0.0))
+    doubt = math.prod((1 - min(score, _CEILING) for score in surest.values()), start=1 - min(model_score, _CEILING))
+    return 1 - doubt

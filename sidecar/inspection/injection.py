@@ -1,0 +1,83 @@
+"""Prompt injection: rules and a small model over everything that a text can be read as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from sidecar.inspection.finding import Finding
+from sidecar.inspection.fusion import THRESHOLDS, fuse
+from sidecar.inspection.inspector import InspectorSettings, TeamFile
+from sidecar.inspection.normalise import View, normalise
+from sidecar.inspection.rulepack import RuleHit, RulePack
+from sidecar.prompt import Prompt, Role
+
+OperatingPoint = Literal["monitor", "balanced", "strict"]
+
+
+class InjectionSettings(InspectorSettings):
+    """Attempts to override, extract or escape the instructions of an application."""
+
+    kind: Literal["injection"]
+    operating_point: OperatingPoint = Field(
+        default="balanced", description="The score from which text is a finding: monitor, balanced or strict"
+    )
+    thresholds: Mapping[Role, float] = Field(
+        default={}, description="Scores (0..1) of your own instead, by role: user, assistant, tool, system"
+    )
+    roles: tuple[Role, ...] = Field(
+        default=(Role.USER, Role.ASSISTANT, Role.TOOL),
+        description="Whose text is inspected; the operator's own system text often looks like an attack",
+    )
+    rule_files: tuple[TeamFile, ...] = Field(default=(), description="Files of rules of your own")
+    disabled_rules: tuple[str, ...] = Field(default=(), description="Ids of rules that are left out")
+
+
+class InjectionInspector:
+    """Reads each segment in all its disguises and reports it once, under its strongest rule."""
+
+    def __init__(self, settings: InjectionSettings) -> None:
+        self._action = settings.action
+        usual = THRESHOLDS[settings.operating_point]
+        self._thresholds = {role: settings.thresholds.get(role, usual) for role in settings.roles}
+        self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
+
+    def inspect(self, prompt: Prompt) -> Iterator[Finding]:
+        """One finding for each rule that hit in a segment whose score reaches the threshold of its role."""
+        for index, segment in enumerate(prompt.segments):
+            threshold = self._thresholds.get(segment.role)
+            if threshold is not None and segment.text:
+                score, view, hits = self._judge(segment.text)
+                if score >= threshold:
+                    for hit in hits:
+                        yield self._finding(view, hit, score, index)
+
+    def score(self, prompt: Prompt) -> float:
+        """The highest score of the inspected segments, also below the threshold."""
+        return max((self._judge(one.text)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0)
+
+    def _judge(self, text: str) -> tuple[float, View, list[RuleHit]]:
+        """The worst reading of the text, its score, and the rules that hit in it, the surest first."""
+        worst: tuple[float, View, list[RuleHit]] | None = None
+        for view in normalise(text):
+            hits = self._rules.match(view.text)
+            score = fuse(hits, 0.0)
+            if worst is None or score > worst[0]:
+                worst = (score, view, sorted(hits, key=lambda hit: -hit.score))
+        assert worst is not None
+        return worst
+
+    def _finding(self, view: View, hit: RuleHit, score: float, index: int) -> Finding:
+        start, end = view.locate(hit.start, hit.end)
+        return Finding(
+            rule=f"injection.{hit.rule}",
+            category="injection",
+            severity=hit.severity,
+            score=score,
+            action=self._action,
+            segment=index,
+            start=start,
+            end=end,
+        )
