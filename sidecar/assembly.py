@@ -10,6 +10,7 @@ from sidecar.authorization import Authorization
 from sidecar.config import Config
 from sidecar.inspection import Inspection
 from sidecar.limits import Limiter
+from sidecar.limits.source import DescriptorSource
 from sidecar.metrics import Metrics
 from sidecar.policy import Policy
 
@@ -20,13 +21,16 @@ class Assembly:
 
     policy: Policy
     authentication: Authentication
+    descriptors: DescriptorSource
 
     async def start(self) -> None:
-        """Load keys and follow their changes."""
+        """Load keys, and follow the changes of keys and descriptors."""
         await self.authentication.start()
+        await self.descriptors.start()
 
     async def stop(self) -> None:
         """End the background work."""
+        await self.descriptors.stop()
         await self.authentication.stop()
 
 
@@ -43,4 +47,4 @@ def assemble(config: Config, limiter: Limiter, metrics: Metrics) -> Assembly:
         body_settings=config.body,
         deadline=config.server.decision_deadline,
     )
-    return Assembly(policy, callers)
+    return Assembly(policy, callers, DescriptorSource(config.ratelimit, metrics))

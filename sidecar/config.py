@@ -14,7 +14,7 @@ from sidecar.authentication.settings import AuthenticationSettings
 from sidecar.authorization import AuthorizationSettings
 from sidecar.errors import ConfigurationError
 from sidecar.inspection import InspectionSettings
-from sidecar.limits.settings import BucketSettings, LimitSettings
+from sidecar.limits.settings import BucketSettings, DescriptorSettings, LimitSettings
 from sidecar.plans import PlanSettings
 from sidecar.redis_connection import RedisSettings
 from sidecar.settings import Duration, Settings
@@ -57,6 +57,7 @@ class Config(Settings):
     plans: dict[str, PlanSettings] = Field(default={}, description="what the holders of a plan may use, by name")
     limits: tuple[LimitSettings, ...] = Field(default=(), description="limits on every request")
     buckets: BucketSettings = BucketSettings()
+    ratelimit: DescriptorSettings | None = Field(default=None, description="Envoy's rate-limit service")
     body: BodySettings = BodySettings()
     inspection: InspectionSettings = InspectionSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -106,4 +106,4 @@ class Metrics:
 
     def calls(self) -> int:
         """How many calls have been answered so far."""
-        return sum(self.decisions.values.values())
+        return sum(self.decisions.values.values()) + sum(self.descriptor_hits.values.values())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from sidecar.limits.keys import KEYS
 from sidecar.limits.limit import MAX_UNITS, Algorithm, Limit, OnStoreFailure
-from sidecar.settings import Duration, Settings
+from sidecar.settings import Duration, LocalPath, Settings
 
 UNIT_US = {
     "second": 1_000_000,
@@ -123,7 +122,7 @@ class BucketSettings(Settings):
 class DescriptorSettings(Settings):
     """Envoy's rate-limit service (`envoy.service.ratelimit.v3`), configured as envoyproxy/ratelimit is."""
 
-    descriptors: Path = Field(description="a file, or a folder of .yaml files, in envoyproxy/ratelimit's format")
+    descriptors: LocalPath = Field(description="a file, or a folder of .yaml files, in envoyproxy/ratelimit's format")
     merge_domains: bool = Field(default=False, description="several files may add to one domain")
     shadow_mode: bool = Field(default=False, description="count everything, refuse nothing")
     quota_mode: bool = Field(default=False, description="refuse only when every matched limit is over")
@@ -135,9 +134,3 @@ class DescriptorSettings(Settings):
         default="off", description="headers with what is left; off where Envoy's filter adds its own"
     )
     metadata: bool = Field(default=False, description="answer with dynamic metadata; it repeats descriptor values")
-
-    @field_validator("descriptors")
-    @classmethod
-    def _beside_the_configuration(cls, path: Path, info: ValidationInfo) -> Path:
-        folder = (info.context or {}).get("folder")
-        return path if folder is None or path.is_absolute() else Path(folder) / path
