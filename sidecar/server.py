@@ -33,11 +33,15 @@ def run(path: Path) -> None:
     """Serve until SIGTERM or SIGINT; raises ConfigurationError before anything listens."""
     config = load(path)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Server(path, config).run())
+        runner.run(_serve(path, config))
+
+
+async def _serve(path: Path, config: Config) -> None:
+    await Server(path, config).run()
 
 
 class Server:
-    """One sidecar process."""
+    """One sidecar process; made inside the event loop that it serves on."""
 
     def __init__(self, path: Path, config: Config) -> None:
         logs.configure(config.telemetry.log_level)
