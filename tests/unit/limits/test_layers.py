@@ -81,22 +81,23 @@ def test_escaping_is_injective_and_leaves_no_separator(one: str, other: str) -> 
     assert 0 < len(escape(one)) <= 64
 
 
-# fmt: off
-@pytest.mark.parametrize(("settings", "fault"), [
-    ({"name": "x", "rate": "60"}, "is not a rate"),
-    ({"name": "x", "rate": "60/fortnight"}, "is not a window"),
-    ({"name": "x", "rate": "60/0s"}, "is not a window"),
-    ({"name": "x", "rate": "-1/minute"}, "is not a rate"),
-    ({"name": "x", "rate": "4294967296/minute"}, "is not a rate"),
-    ({"name": "x", "rate": "1/999999999d"}, "100 years"),
-    ({"name": "x", "rate": "1/365d", "burst": 4294967295}, "100 years"),
-    ({"name": "x", "rate": "1/minute", "burst": 0}, "greater than or equal to 1"),
-    ({"name": "x", "rate": "1/minute", "by": ["user"]}, "'user' is none of client_ip"),
-    ({"name": "x", "rate": "1/minute", "by": ["model", "model"]}, "names a key twice"),
-    ({"name": "x", "rate": "1/minute", "burst": 2, "algorithm": "fixed_window"}, "has no burst"),
-    ({"name": "X y", "rate": "1/minute"}, "should match pattern"),
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"name": "x", "rate": "60"}, "is not a rate"),
+        ({"name": "x", "rate": "60/fortnight"}, "is not a window"),
+        ({"name": "x", "rate": "60/0s"}, "is not a window"),
+        ({"name": "x", "rate": "-1/minute"}, "is not a rate"),
+        ({"name": "x", "rate": "4294967296/minute"}, "is not a rate"),
+        ({"name": "x", "rate": "1/999999999d"}, "100 years"),
+        ({"name": "x", "rate": "1/365d", "burst": 4294967295}, "100 years"),
+        ({"name": "x", "rate": "1/minute", "burst": 0}, "greater than or equal to 1"),
+        ({"name": "x", "rate": "1/minute", "by": ["user"]}, "'user' is none of client_ip"),
+        ({"name": "x", "rate": "1/minute", "by": ["model", "model"]}, "names a key twice"),
+        ({"name": "x", "rate": "1/minute", "burst": 2, "algorithm": "fixed_window"}, "has no burst"),
+        ({"name": "X y", "rate": "1/minute"}, "should match pattern"),
+    ],
+)
 def test_a_limit_that_makes_no_sense_is_refused(settings: dict[str, object], fault: str) -> None:
     with pytest.raises(ValidationError, match=fault):
         LimitSettings.model_validate(settings)

@@ -8,12 +8,14 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import json_format
 from google.protobuf.wrappers_pb2 import UInt64Value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sidecar._pb.descriptor_pb2 import RateLimitDescriptor
 from sidecar._pb.ratelimit_pb2 import RateLimitRequest, RateLimitResponse
+from sidecar._pb.types_pb2 import RateLimitUnit
 from sidecar.limits import BucketSettings, DescriptorSettings, DescriptorSource, Limiter
 from sidecar.metrics import Metrics
 from sidecar.services.ratelimit import RateLimitService
@@ -123,14 +125,15 @@ async def test_two_users_have_two_buckets(door: Door) -> None:
     assert (await door.ask(of("user", "bob"))).overall_code == OK
 
 
-# fmt: off
-@pytest.mark.parametrize(("request_hits", "hits", "left"), [
-    (0, None, 4),        # 0 means 1
-    (3, None, 2),
-    (3, 2, 3),           # the descriptor's own number counts
-    (3, 0, 5),           # an explicit 0 asks and charges nothing
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("request_hits", "hits", "left"),
+    [
+        (0, None, 4),  # 0 means 1
+        (3, None, 2),
+        (3, 2, 3),  # the descriptor's own number counts
+        (3, 0, 5),  # an explicit 0 asks and charges nothing
+    ],
+)
 async def test_hits(door: Door, request_hits: int, hits: int | None, left: int) -> None:
     response = await door.ask(of("user", hits=hits), hits=request_hits)
     assert response.statuses[0].limit_remaining == left
@@ -219,7 +222,7 @@ async def test_several_limits_of_one_descriptor_all_hold(door: Door) -> None:
 
 @pytest.mark.parametrize(("units", "first", "left"), [(0, OVER, 0), (1, OK, 0), (2**32 - 1, OK, 2**32 - 2)])
 async def test_an_override_counts_instead_of_the_configuration(door: Door, units: int, first: int, left: int) -> None:
-    override = RateLimitDescriptor.RateLimitOverride(requests_per_unit=units, unit=3)
+    override = RateLimitDescriptor.RateLimitOverride(requests_per_unit=units, unit=RateLimitUnit.HOUR)
     for key in ("user", "nobody"):
         response = await door.ask(of(key, limit=override))
         assert (response.overall_code, response.statuses[0].limit_remaining) == (first, left)
@@ -230,9 +233,12 @@ async def test_an_override_counts_instead_of_the_configuration(door: Door, units
 async def test_metadata_is_answered_when_asked_for(tmp_path: Path) -> None:
     door = Door(tmp_path, metadata=True)
     response = await door.ask(of("backend", "east"), of("user"))
-    assert response.dynamic_metadata["metadata"] == {"chosen": {"any": True}}
-    assert response.dynamic_metadata["domain"] == "shop"
-    assert response.dynamic_metadata["descriptors"][0]["entries"][0] == "backend=east"
+    assert json_format.MessageToDict(response.dynamic_metadata) == {
+        "domain": "shop",
+        "hitsAddend": 1,
+        "descriptors": [{"entries": ["backend=east"]}, {"entries": ["user=ann"]}],
+        "metadata": {"chosen": {"any": True}},
+    }
     response = await door.ask(of("backend", "east"))
     assert "metadata" not in response.dynamic_metadata
 
@@ -248,23 +254,35 @@ async def test_headers_with_what_is_left(tmp_path: Path, setting: str, prefix: s
 
 
 async def test_an_unknown_domain_is_not_limited(door: Door) -> None:
-    override = RateLimitDescriptor.RateLimitOverride(requests_per_unit=0, unit=1)
+    override = RateLimitDescriptor.RateLimitOverride(requests_per_unit=0, unit=RateLimitUnit.SECOND)
     response = await door.ask(of("user"), of("user", limit=override), domain="bank")
     assert response.overall_code == OK
     assert [status.code for status in response.statuses] == [OK, OK]
 
 
-# fmt: off
-@pytest.mark.parametrize(("payload", "code", "details"), [
-    (RateLimitRequest(descriptors=[of("user")]).SerializeToString(), grpc.StatusCode.UNKNOWN,
-     "rate limit domain must not be empty"),
-    (RateLimitRequest(domain="shop").SerializeToString(), grpc.StatusCode.UNKNOWN,
-     "rate limit descriptor list must not be empty"),
-    (RateLimitRequest(domain="shop", descriptors=[of("user", limit=RateLimitDescriptor.RateLimitOverride())])
-     .SerializeToString(), grpc.StatusCode.UNKNOWN, "rate limit override must name a unit"),
-    (b"\xff\xff\xff", grpc.StatusCode.INVALID_ARGUMENT, "undecodable request"),
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("payload", "code", "details"),
+    [
+        (
+            RateLimitRequest(descriptors=[of("user")]).SerializeToString(),
+            grpc.StatusCode.UNKNOWN,
+            "rate limit domain must not be empty",
+        ),
+        (
+            RateLimitRequest(domain="shop").SerializeToString(),
+            grpc.StatusCode.UNKNOWN,
+            "rate limit descriptor list must not be empty",
+        ),
+        (
+            RateLimitRequest(
+                domain="shop", descriptors=[of("user", limit=RateLimitDescriptor.RateLimitOverride())]
+            ).SerializeToString(),
+            grpc.StatusCode.UNKNOWN,
+            "rate limit override must name a unit",
+        ),
+        (b"\xff\xff\xff", grpc.StatusCode.INVALID_ARGUMENT, "undecodable request"),
+    ],
+)
 async def test_what_cannot_be_answered_is_an_error(
     door: Door, payload: bytes, code: grpc.StatusCode, details: str
 ) -> None:

@@ -24,7 +24,7 @@ def units(source: DescriptorSource) -> int:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the watch has nobody to tell
             await asyncio.sleep(0.02)
 
 
