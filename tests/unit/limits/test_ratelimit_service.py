@@ -75,7 +75,7 @@ class Door:
         return await self.send(request.SerializeToString())
 
     async def send(self, payload: bytes) -> RateLimitResponse:
-        answer = await self.service.should_rate_limit(payload, Context())  # type: ignore[arg-type]
+        answer = await self.service.should_rate_limit(payload, Context())
         response = RateLimitResponse.FromString(answer)
         assert response.overall_code != RateLimitResponse.UNKNOWN
         assert all(status.code != RateLimitResponse.UNKNOWN for status in response.statuses)
