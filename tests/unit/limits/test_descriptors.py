@@ -61,31 +61,32 @@ def shop() -> Descriptors:
     return parse([("shop.yaml", EXAMPLE)])
 
 
-# fmt: off
-@pytest.mark.parametrize(("entries", "units"), [
-    ([("path", "/login")], 1),
-    ([("path", "/Login")], 4),                      # case counts
-    ([("path", "/api/7/items/8")], 2),              # the first pattern in the file
-    ([("path", "/api/7")], 3),
-    ([("path", "/api/")], 3),                       # `*` is also nothing
-    ([("path", "/api/*")], 3),                      # the pattern itself, literally
-    ([("path", "")], 4),
-    ([("path", "/login"), ("path", "/login")], None),  # deeper than the configuration
-    ([("user", "ann")], None),                      # not deep enough
-    ([("user", "ann"), ("plan", "free")], 5),
-    ([("plan", "free"), ("user", "ann")], None),    # order counts
-    ([("user", "ann"), ("plan", "staff")], None),   # a descriptor without rate_limit exempts
-    ([("user", "ann"), ("plan", "none")], None),
-    ([("country", "no")], 6),
-    ([("zip", "007")], 7),
-    ([("zip", "7")], None),
-    ([("flag", "x")], 8),
-    ([("region", "eu-west")], 9),
-    ([("path_/login", "")], None),                  # no joined keys
-    ([("", "")], None),
-    ([], None),
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("entries", "units"),
+    [
+        ([("path", "/login")], 1),
+        ([("path", "/Login")], 4),  # case counts
+        ([("path", "/api/7/items/8")], 2),  # the first pattern in the file
+        ([("path", "/api/7")], 3),
+        ([("path", "/api/")], 3),  # `*` is also nothing
+        ([("path", "/api/*")], 3),  # the pattern itself, literally
+        ([("path", "")], 4),
+        ([("path", "/login"), ("path", "/login")], None),  # deeper than the configuration
+        ([("user", "ann")], None),  # not deep enough
+        ([("user", "ann"), ("plan", "free")], 5),
+        ([("plan", "free"), ("user", "ann")], None),  # order counts
+        ([("user", "ann"), ("plan", "staff")], None),  # a descriptor without rate_limit exempts
+        ([("user", "ann"), ("plan", "none")], None),
+        ([("country", "no")], 6),
+        ([("zip", "007")], 7),
+        ([("zip", "7")], None),
+        ([("flag", "x")], 8),
+        ([("region", "eu-west")], 9),
+        ([("path_/login", "")], None),  # no joined keys
+        ([("", "")], None),
+        ([], None),
+    ],
+)
 def test_a_descriptor_finds_its_limit(shop: Descriptors, entries: list[tuple[str, str]], units: int | None) -> None:
     match = shop.match("shop", entries)
     assert (None if match is None else match.rule.requests_per_unit) == units
@@ -220,36 +221,37 @@ descriptors:
     assert (match.rule.requests_per_unit, match.rule.unit) == (6, "hour")
 
 
-# fmt: off
-@pytest.mark.parametrize(("file", "fault"), [
-    ("duplicate_key.yaml", "doubled key 'key'"),
-    ("duplicate_descriptor.yaml", r"descriptors\[1\]: descriptor 'a_b' is there already"),
-    ("empty.yaml", "is empty"),
-    ("empty_domain.yaml", "domain: is missing or empty"),
-    ("empty_key.yaml", r"descriptors\[0\]\.key: a descriptor has no key"),
-    ("unknown_key.yaml", r"descriptors\[0\]\.ratelimit: unknown key \(did you mean `rate_limit`\?\)"),
-    ("unknown_unit.yaml", r"descriptors\[0\]\.rate_limit\.unit: 'fortnight' is no unit"),
-    ("no_unit.yaml", r"descriptors\[0\]\.rate_limit\.unit: '' is no unit"),
-    ("unlimited_with_unit.yaml", "an unlimited rate limit has no unit"),
-    ("negative.yaml", r"requests_per_unit: is not a whole number"),
-    ("fraction.yaml", r"requests_per_unit: is not a whole number"),
-    ("huge.yaml", r"requests_per_unit: 4294967296 is out of bounds"),
-    ("quoted_number.yaml", r"requests_per_unit: is not a whole number"),
-    ("not_a_flag.yaml", r"shadow_mode: is neither true nor false"),
-    ("not_a_list.yaml", r"descriptors: is not a list"),
-    ("list_of_texts.yaml", r"descriptors\[0\]: is not a mapping"),
-    ("replaces_nobody.yaml", r"replaces\[0\]\.name: an entry of replaces has no name"),
-    ("replaces_itself.yaml", r"replaces\[0\]\.name: a limit can't replace itself"),
-    ("shared_without_wildcard.yaml", r"share_threshold: makes no sense without a wildcard"),
-    ("burst_of_window.yaml", r"portcullis\.burst: a fixed window has no burst"),
-    ("bad_rate.yaml", r"portcullis\.rate: '5 per minute' is not a rate"),
-    ("endless_window.yaml", r"portcullis\.rate: the window of limit"),
-    ("anchor_bomb.yaml", r"its aliases stand for too much"),
-    ("merge_bomb.yaml", r"`<<` may merge one mapping only"),
-    ("recursive.yaml", r"its aliases stand for too much"),
-    ("syntax.yaml", r"line 3: expected the node content"),
-])
-# fmt: on
+@pytest.mark.parametrize(
+    ("file", "fault"),
+    [
+        ("duplicate_key.yaml", "doubled key 'key'"),
+        ("duplicate_descriptor.yaml", r"descriptors\[1\]: descriptor 'a_b' is there already"),
+        ("empty.yaml", "is empty"),
+        ("empty_domain.yaml", "domain: is missing or empty"),
+        ("empty_key.yaml", r"descriptors\[0\]\.key: a descriptor has no key"),
+        ("unknown_key.yaml", r"descriptors\[0\]\.ratelimit: unknown key \(did you mean `rate_limit`\?\)"),
+        ("unknown_unit.yaml", r"descriptors\[0\]\.rate_limit\.unit: 'fortnight' is no unit"),
+        ("no_unit.yaml", r"descriptors\[0\]\.rate_limit\.unit: '' is no unit"),
+        ("unlimited_with_unit.yaml", "an unlimited rate limit has no unit"),
+        ("negative.yaml", r"requests_per_unit: is not a whole number"),
+        ("fraction.yaml", r"requests_per_unit: is not a whole number"),
+        ("huge.yaml", r"requests_per_unit: 4294967296 is out of bounds"),
+        ("quoted_number.yaml", r"requests_per_unit: is not a whole number"),
+        ("not_a_flag.yaml", r"shadow_mode: is neither true nor false"),
+        ("not_a_list.yaml", r"descriptors: is not a list"),
+        ("list_of_texts.yaml", r"descriptors\[0\]: is not a mapping"),
+        ("replaces_nobody.yaml", r"replaces\[0\]\.name: an entry of replaces has no name"),
+        ("replaces_itself.yaml", r"replaces\[0\]\.name: a limit can't replace itself"),
+        ("shared_without_wildcard.yaml", r"share_threshold: makes no sense without a wildcard"),
+        ("burst_of_window.yaml", r"portcullis\.burst: a fixed window has no burst"),
+        ("bad_rate.yaml", r"portcullis\.rate: '5 per minute' is not a rate"),
+        ("endless_window.yaml", r"portcullis\.rate: the window of limit"),
+        ("anchor_bomb.yaml", r"its aliases stand for too much"),
+        ("merge_bomb.yaml", r"`<<` may merge one mapping only"),
+        ("recursive.yaml", r"its aliases stand for too much"),
+        ("syntax.yaml", r"line 3: expected the node content"),
+    ],
+)
 def test_a_bad_file_is_refused_with_its_fault(file: str, fault: str) -> None:
     with pytest.raises(ConfigurationError, match=fault) as refusal:
         load(BAD / file)
