@@ -72,6 +72,7 @@ class ApiKeySettings(Settings):
 
     store: Literal["redis"] | None = Field(default=None, description="keep keys in Redis (needs `redis`)")
     file: LocalPath | None = Field(default=None, description="keep keys in this YAML keyring instead")
+    imported: bool = Field(default=False, description="take keys of foreign form too, once they have been imported")
     master_key: MasterKeySettings = Field(
         default=MasterKeySettings(env="PORTCULLIS_MASTER_KEY"), description="key that seals the store"
     )
@@ -100,11 +101,23 @@ class ApiKeySettings(Settings):
         return self
 
 
-class IssuerSettings(Settings):
-    """One issuer of JWTs and what it may vouch for. Without `jwks_uri` and `jwks_file` its metadata are discovered."""
+class CallerSettings(Settings):
+    """What an authorization server may vouch for."""
 
     issuer: Visible = Field(description="exact value of the iss claim")
     audiences: tuple[str, ...] = Field(min_length=1, description="one of these must be in the aud claim")
+    leeway: Duration = Field(default=30.0, ge=0, le=60, description="clock skew forgiven")
+    max_lifetime: Duration = Field(default=86400.0, gt=0, description="longest time from now to exp")
+    client_ids: tuple[str, ...] = Field(default=(), description="accepted client_id / azp; empty accepts all")
+    tenant: str = Field(default="", description="tenant of callers without tenant_claim")
+    tenant_claim: str | None = Field(default=None, description="claim that names the tenant; then mandatory")
+    plan: str = Field(default="", description="plan of callers without plan_claim")
+    plan_claim: str | None = Field(default=None, description="claim that names the plan; then mandatory")
+
+
+class IssuerSettings(CallerSettings):
+    """One issuer of JWTs. Without `jwks_uri` and `jwks_file` its metadata are discovered."""
+
     jwks_uri: SafeUrl | None = Field(default=None, description="where the issuer publishes its keys")
     jwks_file: LocalPath | None = Field(default=None, description="the issuer's keys in a file, reread when it changes")
     algorithms: tuple[Algorithm, ...] = Field(
@@ -115,14 +128,7 @@ class IssuerSettings(Settings):
         min_length=1,
         description="values of typ accepted, lower case; '' is absent; [at+jwt] enforces RFC 9068",
     )
-    leeway: Duration = Field(default=30.0, ge=0, le=60, description="clock skew forgiven")
-    max_lifetime: Duration = Field(default=86400.0, gt=0, description="longest time from now to exp")
     max_bytes: ByteSize = Field(default=8192, ge=256, le=65536, description="longest JWT")
-    client_ids: tuple[str, ...] = Field(default=(), description="accepted client_id / azp; empty accepts all")
-    tenant: str = Field(default="", description="tenant of callers without tenant_claim")
-    tenant_claim: str | None = Field(default=None, description="claim that names the tenant; then mandatory")
-    plan: str = Field(default="", description="plan of callers without plan_claim")
-    plan_claim: str | None = Field(default=None, description="claim that names the plan; then mandatory")
     refresh_interval: Duration = Field(default=300.0, ge=1, description="time between two reads of the keys")
     refresh_cooldown: Duration = Field(
         default=30.0, ge=1, description="least time between two reads of the keys that an unknown kid causes"
@@ -140,6 +146,42 @@ class IssuerSettings(Settings):
         return self
 
 
+class IntrospectionSettings(CallerSettings):
+    """An authorization server that is asked about opaque bearer tokens (RFC 7662)."""
+
+    endpoint: SafeUrl = Field(description="its introspection endpoint")
+    client_id: str = Field(min_length=1, description="our own client id there")
+    client_secret_env: str | None = Field(default=None, description="environment variable with our client secret")
+    client_secret_file: LocalPath | None = Field(default=None, description="file with our client secret")
+    active_ttl: Duration = Field(default=60.0, gt=0, le=3600, description="how long a good answer is remembered")
+    refused_ttl: Duration = Field(default=5.0, ge=0, le=60, description="how long a bad answer is remembered")
+    max_stale: Duration = Field(
+        default=300.0, ge=0, description="how long good answers are used while the server can't be reached"
+    )
+    concurrency: int = Field(default=16, ge=1, le=1024, description="questions at once")
+    timeout: Duration = Field(default=0.1, gt=0, le=10, description="deadline of one question; below the decision's")
+    cache_entries: int = Field(default=20_000, ge=16, le=1_000_000, description="answers remembered")
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> IntrospectionSettings:
+        if (self.client_secret_env is None) == (self.client_secret_file is None):
+            raise ValueError("name exactly one of client_secret_env, client_secret_file")
+        return self
+
+
+class WorkloadSettings(Settings):
+    """Callers that prove themselves with a client certificate: SPIFFE ids, and what they may do."""
+
+    id: str = Field(
+        pattern=r"^spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)*(/\*)?$",
+        description="spiffe://domain/path; a final /* stands for everything below",
+    )
+    scopes: tuple[str, ...] = Field(default=(), description="scopes granted")
+    models: tuple[str, ...] | None = Field(default=None, description="glob patterns; by default the plan's")
+    tenant: str = Field(default="", description="tenant")
+    plan: str = Field(default="", description="plan")
+
+
 class ThrottleSettings(Settings):
     """How many wrong credentials an address may show before it must wait."""
 
@@ -153,6 +195,13 @@ class AuthenticationSettings(Settings):
 
     api_keys: ApiKeySettings | None = Field(default=None, description="API keys")
     jwt: tuple[IssuerSettings, ...] = Field(default=(), description="issuers of JWTs")
+    introspection: IntrospectionSettings | None = Field(default=None, description="opaque bearer tokens")
+    workloads: tuple[WorkloadSettings, ...] = Field(
+        default=(), description="callers with a client certificate and no other credential; the first match counts"
+    )
+    dpop_window: Duration = Field(
+        default=60.0, gt=0, le=600, description="how old or early a DPoP proof may be, and how long it is remembered"
+    )
     jwt_cache_entries: int = Field(default=20_000, ge=16, le=1_000_000, description="verified JWTs remembered")
     failed_credentials: ThrottleSettings = Field(
         default=ThrottleSettings(), description="limit on guessing, for each address and replica"

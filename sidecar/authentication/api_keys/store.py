@@ -37,7 +37,10 @@ class KeyStore(Protocol):
     """
 
     name: str
-    confirmed_at: float
+
+    @property
+    def confirmed_at(self) -> float:
+        """See above."""
 
     async def get(self, key_id: str) -> bytes | None:
         """The sealed record."""

@@ -29,6 +29,7 @@ _log = structlog.get_logger()
 _REFUSED_ENTRIES = 16_384
 _LOOKUPS_AT_ONCE = 64
 _STORE_PAUSE = 1.0
+_REREAD_SECONDS = 300.0  # however good the news: a store may be emptied or restored without any
 _USED_FLUSH_SECONDS = 30.0
 
 
@@ -116,8 +117,9 @@ class ApiKeys:
         return known.principal
 
     def _is_fresh(self, known: _Known) -> bool:
-        age = self._monotonic() - max(known.read_at, self._store.confirmed_at)
-        return age <= self._settings.revocation_bound
+        now = self._monotonic()
+        news = now - max(known.read_at, self._store.confirmed_at)
+        return news <= self._settings.revocation_bound and now - known.read_at <= _REREAD_SECONDS
 
     def _fault(self, known: _Known, request: HttpRequest) -> str | None:
         now, record = self._clock(), known.record

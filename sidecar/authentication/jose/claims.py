@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sidecar.authentication.settings import IssuerSettings
+from sidecar.authentication.settings import CallerSettings
 from sidecar.errors import InvalidCredential
 from sidecar.principal import Principal
 
 _VALUE = re.compile(r"[\x21-\x7e]{1,256}\Z")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")  # RFC 6749, section 3.3
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _LATEST = 2**53
 # What tells an ID token (OpenID Connect Core, section 3.1.3.6) or a logout token from an access token.
 _OTHER_KINDS = ("at_hash", "c_hash", "s_hash", "events")
@@ -28,13 +29,38 @@ class Validity:
     issued_at: int
 
 
-def check_claims(claims: dict[str, Any], typ: str, settings: IssuerSettings, now: float) -> tuple[Principal, Validity]:
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """The `cnf` claim: the key that whoever shows the token must prove to hold. One of them is set.
+
+    `certificate` is the base64url SHA-256 of the client certificate (RFC 8705), `key` the thumbprint of a DPoP key
+    (RFC 7638, RFC 9449).
+    """
+
+    certificate: str = ""
+    key: str = ""
+
+
+def confirmation_of(claims: dict[str, Any]) -> Confirmation | None:
+    """The proof that the claims ask for; raises InvalidCredential for one that we can't check."""
+    if "cnf" not in claims:
+        return None
+    cnf = claims["cnf"]
+    if isinstance(cnf, dict) and len(cnf) == 1:
+        for name, field in (("x5t#S256", "certificate"), ("jkt", "key")):
+            value = cnf.get(name)
+            if isinstance(value, str) and _THUMBPRINT.match(value):
+                return Confirmation(**{field: value})
+    raise InvalidCredential("jwt_confirmation")
+
+
+def check_claims(
+    claims: dict[str, Any], settings: CallerSettings, now: float, kind: str = "jwt"
+) -> tuple[Principal, Validity]:
     """The principal that the claims describe, and until when (RFC 7519, RFC 8725, RFC 9068).
 
     Raises InvalidCredential when a claim is missing, of the wrong type, or not acceptable to the settings.
     """
-    if typ not in settings.types:
-        raise InvalidCredential("jwt_typ")
     if claims.get("iss") != settings.issuer:
         raise InvalidCredential("jwt_issuer")
     _check_audience(claims.get("aud"), settings.audiences)
@@ -44,10 +70,10 @@ def check_claims(claims: dict[str, Any], typ: str, settings: IssuerSettings, now
     subject = _text(claims, "sub", "") or client_id
     if not subject:
         raise InvalidCredential("jwt_subject")
-    name = f"jwt:{settings.issuer}|{subject}"
+    name = f"jwt:{settings.issuer}|{subject}"  # of whatever kind: the subject and its budget are the same
     principal = Principal(
         id=name,
-        kind="jwt",
+        kind=kind,
         subject=subject,
         budget=name,
         tenant=_text(claims, settings.tenant_claim) if settings.tenant_claim else settings.tenant,
@@ -60,7 +86,7 @@ def check_claims(claims: dict[str, Any], typ: str, settings: IssuerSettings, now
     return principal, Validity(validity[0], validity[1], _text(claims, "jti", ""), subject, claims.get("iat", 0))
 
 
-def _validity(claims: dict[str, Any], settings: IssuerSettings, now: float) -> tuple[float, float]:
+def _validity(claims: dict[str, Any], settings: CallerSettings, now: float) -> tuple[float, float]:
     expires = _date(claims, "exp")
     if expires is None:
         raise InvalidCredential("jwt_exp_missing")
@@ -104,7 +130,7 @@ def _check_kind(claims: dict[str, Any]) -> None:
         raise InvalidCredential("jwt_kind")
 
 
-def _client_id(claims: dict[str, Any], settings: IssuerSettings) -> str:
+def _client_id(claims: dict[str, Any], settings: CallerSettings) -> str:
     client_id, party = _text(claims, "client_id", ""), _text(claims, "azp", "")
     if client_id and party and client_id != party:
         raise InvalidCredential("jwt_client_id")

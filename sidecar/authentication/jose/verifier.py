@@ -11,9 +11,10 @@ from functools import partial
 
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.http_client import HttpClient
-from sidecar.authentication.jose.claims import Validity, check_claims
+from sidecar.authentication.jose.claims import Confirmation, Validity, check_claims, confirmation_of
 from sidecar.authentication.jose.front_door import open_jwt
 from sidecar.authentication.jose.key_source import KeySource
+from sidecar.authentication.revoked_jwts import RevokedJwts
 from sidecar.authentication.settings import IssuerSettings
 from sidecar.authentication.throttle import FailureThrottle
 from sidecar.errors import InvalidCredential
@@ -37,6 +38,7 @@ class _Known:
     validity: Validity
     issuer: _Issuer
     thumbprint: str
+    confirmation: Confirmation | None
 
 
 class Jwts:
@@ -48,6 +50,8 @@ class Jwts:
         cache_entries: int,
         throttle: FailureThrottle,
         http: HttpClient,
+        revoked: RevokedJwts,
+        *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuers = {
@@ -55,7 +59,7 @@ class Jwts:
             for settings in issuers
         }
         self._longest = max(settings.max_bytes for settings in issuers)
-        self._throttle, self._clock = throttle, clock
+        self._throttle, self._revoked, self._clock = throttle, revoked, clock
         self._hash = partial(hashlib.blake2b, digest_size=16, key=os.urandom(32))
         self._known: Cache[bytes, _Known] = Cache(cache_entries)
 
@@ -69,8 +73,11 @@ class Jwts:
         for issuer in self._issuers.values():
             await issuer.source.stop()
 
-    def authenticate(self, value: str, request: HttpRequest) -> Principal:
-        """The principal that the JWT stands for; raises InvalidCredential, TooManyFailures."""
+    def authenticate(self, value: str, request: HttpRequest) -> tuple[Principal, Confirmation | None]:
+        """The principal that the JWT stands for, and the proof that it asks for besides.
+
+        Raises InvalidCredential, TooManyFailures.
+        """
         if len(value) > self._longest:
             self._throttle.count(request.client_ip)
             raise InvalidCredential("jwt_too_long")
@@ -87,7 +94,9 @@ class Jwts:
             self._known.put(digest, known)
         else:
             self._check_again(known, digest)
-        return known.principal
+        if self._revoked.covers(known.principal.issuer, known.validity):
+            raise InvalidCredential("jwt_revoked")
+        return known.principal, known.confirmation
 
     def _check_again(self, known: _Known, digest: bytes) -> None:
         now, keys = self._clock(), known.issuer.source.keys
@@ -118,7 +127,7 @@ class Jwts:
             raise InvalidCredential("jwt_key_unknown")
         if not key.verify(opened.algorithm, opened.signed, opened.signature):
             raise InvalidCredential("jwt_signature")
-        if "cnf" in opened.claims:
-            raise InvalidCredential("jwt_confirmation")
-        principal, validity = check_claims(opened.claims, opened.typ, issuer.settings, self._clock())
-        return _Known(principal, validity, issuer, key.thumbprint)
+        if opened.typ not in issuer.settings.types:
+            raise InvalidCredential("jwt_typ")
+        principal, validity = check_claims(opened.claims, issuer.settings, self._clock())
+        return _Known(principal, validity, issuer, key.thumbprint, confirmation_of(opened.claims))

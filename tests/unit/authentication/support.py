@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,3 +66,12 @@ async def with_jwks(folder: Path, *members: dict[str, Any], **changes: Any) -> A
     built = build(settings(folder, jwt=[entry], failed_credentials={"failures": 10_000}), None, Metrics())
     await built.start()
     return built
+
+
+async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until `check` holds; fail after ten seconds."""
+    for _ in range(1000):
+        if await check():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came true")

@@ -9,6 +9,7 @@ import pytest
 
 from sidecar.authentication import Authentication
 from sidecar.authentication.jose.verifier import Jwts
+from sidecar.authentication.revoked_jwts import RevokedJwts
 from sidecar.authentication.settings import ThrottleSettings
 from sidecar.authentication.throttle import FailureThrottle
 from sidecar.errors import InvalidCredential
@@ -72,7 +73,7 @@ async def test_jwt_is_not_taken_from_a_key_header(gate: Authentication) -> None:
 
 
 async def test_leeway_is_the_same_on_both_sides_and_on_every_showing(gate: Authentication) -> None:
-    jwts = gate._jwts
+    jwts = gate._verifiers.jwts
     assert jwts is not None
     now = int(time.time())
     value = es(claims(iat=now, nbf=now, exp=now + 600))
@@ -89,15 +90,17 @@ async def test_leeway_is_the_same_on_both_sides_and_on_every_showing(gate: Authe
 async def test_keys_of_one_issuer_vouch_for_no_other(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text(json.dumps({"keys": [jwk(private_key("p256", "other"), kid="ec")]}))
     gate = await with_jwks(tmp_path, jwk(EC, kid="ec"))
-    issuers = gate._jwts._issuers  # type: ignore[union-attr]
+    issuers = gate._verifiers.jwts._issuers  # type: ignore[union-attr]
     other = issuers[ISSUER].settings.model_copy(
         update={"issuer": "https://other.example", "jwks_file": tmp_path / "other.json"}
     )
-    both = Jwts((issuers[ISSUER].settings, other), 16, FailureThrottle(ThrottleSettings()), gate._http)
+    both = Jwts(
+        (issuers[ISSUER].settings, other), 16, FailureThrottle(ThrottleSettings()), gate._http, RevokedJwts(None, "")
+    )
     await both.start()
-    assert both.authenticate(es(claims()), request()).issuer == ISSUER
+    assert both.authenticate(es(claims()), request())[0].issuer == ISSUER
     foreign = sign(claims(iss="https://other.example"), private_key("p256", "other"), kid="ec")
-    assert both.authenticate(foreign, request()).issuer == "https://other.example"
+    assert both.authenticate(foreign, request())[0].issuer == "https://other.example"
     for crossed_over in (
         es(claims(iss="https://other.example")),
         sign(claims(), private_key("p256", "other"), kid="ec"),
