@@ -32,6 +32,10 @@ check: $(READY)  ## What CI runs: format, lint, types, generated code, tests
 	$(BIN)/python protos/generate.py --check
 	$(MAKE) test
 
+.PHONY: bench
+bench: $(READY)  ## Measure decisions, the gateway, memory and shared limits (4 minutes)
+	$(BIN)/python -m tests.bench
+
 .PHONY: format
 format: $(READY)  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import sidecar
+from sidecar.config import load
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / "k8s" / "base"
@@ -81,6 +82,12 @@ def test_the_validation_refuses_an_unknown_key() -> None:
     manifest["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(kubernetes_validate.ValidationError, match="readynessProbe"):
         kubernetes_validate.validate(manifest, NEWEST, strict=True)
+
+
+def test_the_configuration_is_valid() -> None:
+    config = load(BASE / "portcullis.yaml")
+    assert config.server.health == "0.0.0.0:9465"
+    assert config.telemetry.metrics == "0.0.0.0:9464"
 
 
 def test_every_file_of_the_base_is_used() -> None:
