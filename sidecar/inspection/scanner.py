@@ -27,15 +27,19 @@ class Scanner:
 
     def scan(self, data: bytes) -> list[tuple[int, int]]:
         """(index of the pattern, byte offset of the match's end) of every match, by rising end."""
+        return [(pattern, end) for pattern, _, end in self.locate(data)]
+
+    def locate(self, data: bytes) -> list[tuple[int, int, int]]:
+        """(index of the pattern, start, end) of every match; starts are right under HS_FLAG_SOM_LEFTMOST alone."""
         scratch = getattr(self._threads, "scratch", None)
         if scratch is None:
             # Hyperscan refuses a scratch that another thread is using.
             scratch = self._threads.scratch = hyperscan.Scratch(self._database)
-        found: list[tuple[int, int]] = []
+        found: list[tuple[int, int, int]] = []
         self._database.scan(data, match_event_handler=_record, context=found, scratch=scratch)
         return found
 
 
-def _record(pattern: int, _start: int, end: int, _flags: int, found: object) -> None:
+def _record(pattern: int, start: int, end: int, _flags: int, found: object) -> None:
     assert isinstance(found, list)
-    found.append((pattern, end))
+    found.append((pattern, start, end))
