@@ -18,6 +18,7 @@ from sidecar.prompt import Prompt, Role
 
 _BEFORE, _AFTER = 60, 30  # bytes within which a telling word is near
 _MOST_FINDINGS = 200
+_MOST_CANDIDATES = 1500
 _EDGE = "[^0-9A-Za-z]"
 
 _Place = tuple[int, int, float, int]
@@ -66,17 +67,24 @@ class PiiInspector:
         self._scanner = Scanner([pattern.encode() for pattern in triggers + words], 0)
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
-        """One finding for each place, by the surest check when several agree; 200 places a segment at most."""
+        """One finding for each place, by the surest check when several agree; 200 places a segment at most.
+
+        A segment with more than 1500 candidates is `pii.too_many` as well, and those beyond are not checked.
+        """
         for index, segment in enumerate(prompt.segments):
             if segment.role in self._roles:
                 # A space in front makes offsets those of the character before, and gives the text edges.
                 data = b" %b " % segment.text.encode("utf-8", "surrogatepass")
-                places = self._places(data)
-                if places:
-                    yield from islice(self._report(data, places, index), _MOST_FINDINGS)
+                ends, words = self._scan(data)
+                if len(ends) > _MOST_CANDIDATES:
+                    # Nobody writes that many numbers by hand: say so, and don't spend the time on the rest.
+                    yield self._flood(index, len(segment.text))
+                    del ends[_MOST_CANDIDATES:]
+                if ends:
+                    yield from islice(self._report(data, self._places(data, ends, words), index), _MOST_FINDINGS)
 
-    def _places(self, data: bytes) -> list[_Place]:
-        """Every place that stands a check."""
+    def _scan(self, data: bytes) -> tuple[list[tuple[int, int]], dict[int, list[int]]]:
+        """(trigger, end) of what looks like something, and the ends of telling words by group."""
         ends: list[tuple[int, int]] = []
         words: dict[int, list[int]] = {}
         count = len(self._owners)
@@ -85,6 +93,10 @@ class PiiInspector:
                 ends.append((pattern, end - 1))
             else:
                 words.setdefault(pattern - count, []).append(end)
+        return ends, words
+
+    def _places(self, data: bytes, ends: list[tuple[int, int]], words: dict[int, list[int]]) -> list[_Place]:
+        """Every place that stands a check."""
         return [
             place
             for pattern, end in ends
@@ -120,6 +132,17 @@ class PiiInspector:
                 start=_characters(data, start) - 1,
                 end=_characters(data, end) - 1,
             )
+
+    def _flood(self, segment: int, size: int) -> Finding:
+        return Finding(
+            rule="pii.too_many",
+            category="personal_data",
+            severity="medium",
+            score=0.5,
+            action=self._settings.action,
+            segment=segment,
+            end=size,
+        )
 
 
 def _trigger(shape: Shape) -> str:

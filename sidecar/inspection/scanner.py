@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import hyperscan
 
+FIRST_MATCH: int = hyperscan.HS_FLAG_SINGLEMATCH
+"""Flag: report a pattern once, where its first match ends."""
+
 
 class Scanner:
     """Patterns compiled together by Hyperscan; made once and used from any thread.
@@ -15,7 +18,7 @@ class Scanner:
     are Hyperscan's, one for each pattern or one for all. Raises `hyperscan.error` for a pattern that can't be compiled.
     """
 
-    def __init__(self, patterns: Sequence[bytes], flags: int | Sequence[int] = hyperscan.HS_FLAG_SINGLEMATCH) -> None:
+    def __init__(self, patterns: Sequence[bytes], flags: int | Sequence[int] = FIRST_MATCH) -> None:
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         self._database.compile(
             expressions=list(patterns),
@@ -27,19 +30,15 @@ class Scanner:
 
     def scan(self, data: bytes) -> list[tuple[int, int]]:
         """(index of the pattern, byte offset of the match's end) of every match, by rising end."""
-        return [(pattern, end) for pattern, _, end in self.locate(data)]
-
-    def locate(self, data: bytes) -> list[tuple[int, int, int]]:
-        """(index of the pattern, start, end) of every match; starts are right under HS_FLAG_SOM_LEFTMOST alone."""
         scratch = getattr(self._threads, "scratch", None)
         if scratch is None:
             # Hyperscan refuses a scratch that another thread is using.
             scratch = self._threads.scratch = hyperscan.Scratch(self._database)
-        found: list[tuple[int, int, int]] = []
+        found: list[tuple[int, int]] = []
         self._database.scan(data, match_event_handler=_record, context=found, scratch=scratch)
         return found
 
 
-def _record(pattern: int, start: int, end: int, _flags: int, found: object) -> None:
+def _record(pattern: int, _start: int, end: int, _flags: int, found: object) -> None:
     assert isinstance(found, list)
-    found.append((pattern, start, end))
+    found.append((pattern, end))

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import InspectorSettings
+from sidecar.inspection.patterns import expand
 from sidecar.inspection.scanner import Scanner
 from sidecar.prompt import Prompt, Role
 from sidecar.settings import Settings
@@ -21,11 +22,11 @@ from sidecar.yaml_loader import load_yaml
 _PART = "[A-Za-z0-9_-]"
 _EDGE = "[^A-Za-z0-9_-]"
 _START = rf"(?:{_EDGE}|\\[nrt])"  # a secret may follow an escaped line end in pasted code
-_ASSIGNED = r"[A-Za-z0-9_ .-]{0,30}[\"'`\]]{0,2}[ \t]{0,4}(?:=>|:=|=|:|,)[ \t]{0,4}[\"'`]{0,2}"
+_ASSIGNED = r"[A-Za-z0-9_ .-]*[\"'`\]]{0,2}[ \t]{0,4}(?:=>|:=|=|:|,)[ \t]{0,4}[\"'`]{0,2}"
 _GENERIC_NAMES = "api[_-]?key|secret|access[_-]?key|auth[_-]?token|token|passw(?:or)?d|pwd|credentials?|private[_-]?key"
-_GENERIC_VALUE = "[A-Za-z0-9+=_.!@#$%^&*-][A-Za-z0-9+/=_.!@#$%^&*-]{9,150}"
+_GENERIC_VALUE = "[A-Za-z0-9+=_.!@#$%^&*-][A-Za-z0-9+/=_.!@#$%^&*-]{9,}"
 _REACH = 480
-_CLASS = re.compile(r"<([a-z0-9]+)>")
+_MOST_CANDIDATES = 500
 _PLACEHOLDER = re.compile(
     "example|sample|dummy|placeholder|change.?me|redacted|your|insert|xxxx|\\*\\*\\*|\\.\\.\\.|0{6}|12345678|abcdefg|<|\\$\\{|\\{\\{",
     re.IGNORECASE,
@@ -67,9 +68,9 @@ class SecretsInspector:
         self._action = settings.action
         self._roles = frozenset(settings.roles)
         kinds = _read_kinds()
-        patterns = {key: _expand(pattern, kinds.classes) for key, pattern in kinds.marked.items()}
+        patterns = {key: expand(pattern, kinds.classes) for key, pattern in kinds.marked.items()}
         for key, (names, value) in kinds.named.items():
-            patterns[f"{key}_assigned"] = f"(?i:{names}){_ASSIGNED}(?P<value>{_expand(value, kinds.classes)})"
+            patterns[f"{key}_assigned"] = f"(?i:{names}){_ASSIGNED}(?P<value>{expand(value, kinds.classes)})"
         if settings.generic:
             patterns["generic"] = f"(?i:{_GENERIC_NAMES}){_ASSIGNED}(?P<value>{_GENERIC_VALUE})"
         patterns = {key: pattern for key, pattern in patterns.items() if key not in settings.ignore}
@@ -82,11 +83,17 @@ class SecretsInspector:
         )
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
-        """One finding for each secret, by the most telling kind."""
+        """One finding for each secret, by the most telling kind.
+
+        A segment with more than 500 candidates is `secrets.too_many` as well, and only its last 500 are checked.
+        """
         for index, segment in enumerate(prompt.segments):
             if segment.role in self._roles:
                 data = b" %b " % segment.text.encode("utf-8", "surrogatepass")
                 hits = self._scanner.scan(data)
+                if len(hits) > _MOST_CANDIDATES:
+                    yield self._finding("too_many", 0.5, index, 0, len(segment.text))
+                    del hits[:-_MOST_CANDIDATES]
                 if hits:
                     yield from self._report(data, hits, index)
 
@@ -110,16 +117,20 @@ class SecretsInspector:
             first, last = (
                 offset if ascii_only else len(data[:offset].decode("utf-8", "replace")) for offset in value_at
             )
-            yield Finding(
-                rule=f"secrets.{name}",
-                category="secret",
-                severity="medium" if name == "generic" else "critical",
-                score=0.6 if name == "generic" else 0.8 if name.endswith("_assigned") else 0.95,
-                action=self._action,
-                segment=segment,
-                start=first - 1,
-                end=last - 1,
-            )
+            score = 0.6 if name == "generic" else 0.8 if name.endswith("_assigned") else 0.95
+            yield self._finding(name, score, segment, first - 1, last - 1)
+
+    def _finding(self, kind: str, score: float, segment: int, start: int, end: int) -> Finding:
+        return Finding(
+            rule=f"secrets.{kind}",
+            category="secret",
+            severity="critical" if score > 0.6 else "medium",
+            score=score,
+            action=self._action,
+            segment=segment,
+            start=start,
+            end=end,
+        )
 
 
 def _is_random(kind: str, value: str) -> bool:
@@ -139,10 +150,6 @@ def _entropy(value: str) -> float:
     """Shannon's, in bits a character, of the value's own distribution."""
     size = len(value)
     return -sum(count / size * log2(count / size) for count in Counter(value).values())
-
-
-def _expand(pattern: str, classes: Mapping[str, str]) -> str:
-    return _CLASS.sub(lambda name: classes[name[1]], pattern)
 
 
 def _read_kinds() -> SecretKinds:

@@ -6,14 +6,28 @@ from typing import Annotated
 
 from pydantic import Field
 
+from sidecar.inspection.abuse import AbuseSettings
+from sidecar.inspection.exfiltration import ExfiltrationSettings
 from sidecar.inspection.format import FormatSettings
 from sidecar.inspection.injection import InjectionSettings
+from sidecar.inspection.isolation import IsolationSettings
 from sidecar.inspection.length import LengthSettings
+from sidecar.inspection.pii import PiiSettings
+from sidecar.inspection.secrets import SecretsSettings
 from sidecar.inspection.terms import TermsSettings
 from sidecar.settings import ByteSize, Settings
 
 AnyInspectorSettings = Annotated[
-    LengthSettings | FormatSettings | InjectionSettings | TermsSettings, Field(discriminator="kind")
+    LengthSettings
+    | FormatSettings
+    | IsolationSettings
+    | InjectionSettings
+    | TermsSettings
+    | PiiSettings
+    | SecretsSettings
+    | ExfiltrationSettings
+    | AbuseSettings,
+    Field(discriminator="kind"),
 ]
 """Settings of one inspector; its `kind` says of which."""
 
