@@ -67,3 +67,17 @@ def test_two_keys_do_not_spend_from_one_another(twins: Whole) -> None:
         twins.chat(headers={"authorization": first})
     assert twins.chat(headers={"authorization": first}).status_code == 429
     assert twins.chat(headers={"authorization": second}).status_code == 200
+
+
+def test_envoys_rate_limit_filter_asks_the_same_sidecar(twins: Whole) -> None:
+    """Who is limited is what Portcullis has just said about the caller, in the YAML of envoyproxy/ratelimit."""
+    token = twins.gateway.provider.token(sub="limited")
+    responses = [twins.chat(headers={"authorization": f"Bearer {token}"}) for _ in range(4)]
+    assert [response.status_code for response in responses] == [200, 200, 200, 429]
+    assert "3;w=3600" in responses[0].headers["x-ratelimit-limit"]
+    assert responses[0].headers["x-ratelimit-remaining"] == "2"
+    refusal = responses[-1]
+    assert refusal.json()["error"]["message"]
+    assert 0 < int(refusal.headers["retry-after"]) <= 3600
+    assert refusal.headers.get_list("strict-transport-security") == ["max-age=63072000; includeSubDomains"]
+    assert len(refusal.headers.get_list("retry-after")) == 1
