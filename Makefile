@@ -49,3 +49,11 @@ protos: $(READY)  ## Regenerate sidecar/_pb from protos/
 constraints: $(READY)  ## Pin the newest versions of everything CI uses
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --python-version 3.11 --extra native --extra dev pyproject.toml -o .ci/constraints.txt
+
+.PHONY: demo
+demo: $(READY)  ## Start Envoy, Redis and Portcullis, show every kind of answer, stay up until Ctrl-C
+	@$(BIN)/python -m tests.demo
+
+.PHONY: demo-check
+demo-check: $(READY)  ## The demo without staying up; fails when any line differs
+	@$(BIN)/python -m tests.demo --check
