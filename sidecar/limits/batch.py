@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sidecar.errors import StoreUnavailable
 from sidecar.limits.order import Order, Outcome
@@ -24,9 +24,7 @@ class _Entry:
     order: Order
     future: asyncio.Future[Outcome]
     due: float
-    sent: bool = False
     extended: bool = False
-    expired: bool = field(default=False)
 
 
 class Batcher:
@@ -48,6 +46,18 @@ class Batcher:
 
     async def take(self, order: Order) -> Outcome:
         """The answer to one order."""
+        return await self._enqueue(order).future
+
+    def post(self, order: Order, done: Callable[[Order, Outcome | None], None]) -> None:
+        """Send an order that nobody waits for; `done` gets the outcome, or None."""
+
+        def answered(future: asyncio.Future[Outcome]) -> None:
+            failed = future.cancelled() or future.exception() is not None
+            done(order, None if failed else future.result())
+
+        self._enqueue(order).future.add_done_callback(answered)
+
+    def _enqueue(self, order: Order) -> _Entry:
         loop = asyncio.get_running_loop()
         entry = _Entry(order, loop.create_future(), loop.time() + self._deadline)
         self._queue.append(entry)
@@ -57,7 +67,7 @@ class Batcher:
             loop.call_soon(self._flush)
         if self._timer is None:
             self._timer = loop.call_at(entry.due, self._check, entry.due)
-        return await entry.future
+        return entry
 
     def abandon(self) -> None:
         """Forget the calls under way: the connection is dead, and what is asked next must not queue behind them."""
@@ -83,7 +93,6 @@ class Batcher:
             while self._queue and charges < _CHARGES:
                 entry = self._queue.popleft()
                 if not entry.future.done():  # else its caller has gone, or fallen back
-                    entry.sent = True
                     batch.append(entry)
                     charges += len(entry.order.charges)
             if batch:
