@@ -123,7 +123,7 @@ class Leases:
             and bool(holding.blocks)
         )
 
-    def draw(self, charge: Charge, now: int) -> Draw | None:
+    def draw(self, charge: Charge) -> Draw | None:
         """What to ask of the store for this bucket, or None when leasing does not pay or is under way already."""
         holding = self._holdings.get(charge.key)
         if holding is None or holding.drawing:

@@ -11,12 +11,13 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from sidecar.redis_connection import Connection
+from sidecar.redis_connection import Connection, next_message
 
 _SCRIPT = files("sidecar.limits").joinpath("replicas.lua").read_text(encoding="utf-8")
 _BEAT_SECONDS = 2.0
 _LOST_SECONDS = 3 * _BEAT_SECONDS
 _AGAIN_SECONDS = 1.0
+_SILENCE_SECONDS = 2.0
 
 
 class Peers:
@@ -24,7 +25,7 @@ class Peers:
 
     def __init__(self, connection: Connection, prefix: str) -> None:
         self._connection = connection
-        self._client = connection.client
+        self._client: Any = connection.client
         self._replicas = f"{prefix}:replicas"
         self._channel = f"{prefix}:returned"
         self._id = secrets.token_hex(8)
@@ -44,7 +45,8 @@ class Peers:
             with contextlib.suppress(RedisError, OSError):
                 async with self._connection.listener() as listener:
                     await listener.subscribe(self._channel)
-                    async for message in listener.listen():
+                    while True:
+                        message = await next_message(listener, _SILENCE_SECONDS)
                         if message["type"] == "subscribe":
                             heard(True)
                         elif message["type"] == "message":

@@ -28,14 +28,14 @@ _SWEEP_SECONDS = 0.1
 class Shared:
     """Takes charges from buckets in Redis: from leases where they cover them, else in one batched call."""
 
-    def __init__(self, settings: BucketSettings, metrics: Metrics, store: Store, peers: Peers) -> None:
+    def __init__(self, settings: BucketSettings, metrics: Metrics, store: Store, peers: Peers | None) -> None:
         self._metrics, self._store, self._peers = metrics, store, peers
         self._fallback = Fallback(settings.max_buckets, 1 if settings.replicas == "auto" else settings.replicas)
         self._counted = settings.replicas == "auto"
         self._empties = Empties()
         self._leases = Leases() if settings.leasing else None
         self._breaker = Breaker(self._probe, metrics)
-        self._batcher = Batcher(store.take, self._late, settings.deadline, metrics)
+        self._batcher = Batcher(store, self._late, settings.deadline, metrics)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -46,11 +46,12 @@ class Shared:
     async def start(self) -> None:
         """Begin to count replicas, to hear of refunds, and to give idle leases back."""
         loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(self._sweep()),
-            loop.create_task(self._peers.follow(self._empties.forget, self._empties.trust)),
-            loop.create_task(self._peers.count(self._count_replicas)),
-        ]
+        self._tasks = [loop.create_task(self._sweep())]
+        if self._peers is not None:
+            self._tasks += [
+                loop.create_task(self._peers.follow(self._empties.forget, self._empties.trust)),
+                loop.create_task(self._peers.count(self._count_replicas)),
+            ]
 
     async def stop(self) -> None:
         """Give all leases back and end the background work."""
@@ -64,7 +65,8 @@ class Shared:
                 async with asyncio.timeout(1):
                     await self._store.take(orders)
         await self._batcher.stop()
-        await self._peers.stop()
+        if self._peers is not None:
+            await self._peers.stop()
 
     def peek(self, charges: Sequence[Charge]) -> Taken | None:
         """A refusal that is known without asking, or None."""
@@ -87,14 +89,7 @@ class Shared:
         now = time.monotonic_ns() // 1000
         if self._leases is None:
             return await self._ask(Order(charges, asked_us=now))
-        held: dict[int, BucketStatus] = {}
-        for index, charge in enumerate(charges):
-            if charge.limit.leasable:
-                status = self._leases.spend(charge, now)
-                if status is not None:
-                    held[index] = status
-                    if self._leases.low(charge, now):
-                        self._renew(self._leases, charge, now)
+        held = self._spend(self._leases, charges, now)
         if not held:
             return await self._ask(self._order(self._leases, charges, now))
         if len(held) == len(charges):
@@ -108,17 +103,28 @@ class Shared:
         statuses = [held[index] if index in held else next(asked) for index in range(len(charges))]
         return replace(taken, statuses=tuple(statuses))
 
+    def _spend(self, leases: Leases, charges: Sequence[Charge], now: int) -> dict[int, BucketStatus]:
+        held: dict[int, BucketStatus] = {}
+        for index, charge in enumerate(charges):
+            if charge.limit.leasable:
+                status = leases.spend(charge, now)
+                if status is not None:
+                    held[index] = status
+                    if leases.low(charge, now):
+                        self._renew(leases, charge, now)
+        return held
+
     def _order(self, leases: Leases, charges: Sequence[Charge], now: int) -> Order:
         order = Order(charges, asked_us=now)
         for index, charge in enumerate(charges):
             if charge.limit.leasable and charge.hits > 0:
-                draw = leases.draw(charge, now)
+                draw = leases.draw(charge)
                 if draw is not None:
                     order.draws[index] = draw
         return order
 
     def _renew(self, leases: Leases, charge: Charge, now: int) -> None:
-        draw = None if self._breaker.open else leases.draw(charge, now)
+        draw = None if self._breaker.open else leases.draw(charge)
         if draw is not None:
             self._batcher.post(_returning(charge, draw, now), self._posted)
 
@@ -148,7 +154,8 @@ class Shared:
                 self._leases.learn(status, now)
             if charge.hits < 0:
                 self._empties.forget(charge.key)
-                self._peers.tell(charge.key)
+                if self._peers is not None:
+                    self._peers.tell(charge.key)
             elif status.over:
                 self._empties.add(status, now)
         if self._leases is not None:
