@@ -15,7 +15,7 @@ from sidecar.inspection.length import LengthSettings
 from sidecar.inspection.pii import PiiSettings
 from sidecar.inspection.secrets import SecretsSettings
 from sidecar.inspection.terms import TermsSettings
-from sidecar.settings import ByteSize, Settings
+from sidecar.settings import ByteSize, Duration, Settings
 
 AnyInspectorSettings = Annotated[
     LengthSettings
@@ -38,4 +38,10 @@ class InspectionSettings(Settings):
     inspectors: tuple[AnyInspectorSettings, ...] = Field(default=(), description="The inspectors, each with its `kind`")
     offload_bytes: ByteSize = Field(
         default=16 << 10, gt=0, description="Prompts with more text than this are inspected in a thread of their own"
+    )
+    deadline: Duration = Field(
+        default=0.1,
+        gt=0,
+        le=60,
+        description="A long prompt that takes longer is refused; below Envoy's own timeout for the whole decision",
     )
