@@ -1,0 +1,119 @@
+"""Accuracy tables of an injection detector over folders of labelled texts."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sidecar.errors import ConfigurationError
+from sidecar.inspection.disguises import DISGUISES
+
+_BUNDLE: Final = "hackaprompt_ultrachat_ifeval"
+_DISGUISED: Final = 200  # attacks and as many benign texts are put through every disguise
+_SHORT: Final = 400  # characters; a disguise is what somebody types, not a book in base64
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One labelled text. `source` is where it was collected, `family` what kind of attack or benign text it is."""
+
+    text: str
+    attack: bool
+    source: str
+    family: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`hits` of `total` texts reached the threshold."""
+
+    hits: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """0..1; 0 of nothing is 0."""
+        return self.hits / self.total if self.total else 0.0
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:5.1f} %  {self.hits:5d} of {self.total}"
+
+
+def read(folder: Path) -> tuple[Case, ...]:
+    """Every case of the `.jsonl` files under a folder: objects with `text` and `label` (`attack` or `benign`), and
+    perhaps `kind` and `lang`.
+
+    Raises ConfigurationError, naming file and line, when there is none or one cannot be read.
+    """
+    cases = tuple(case for path in sorted(folder.rglob("*.jsonl")) for case in _read(path))
+    if not cases:
+        raise ConfigurationError(f"{folder}: no .jsonl file with labelled texts")
+    return cases
+
+
+def _read(path: Path) -> Iterator[Case]:
+    try:
+        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            text, label, kind = row["text"], row["label"], str(row.get("kind", ""))
+            if not isinstance(text, str) or label not in {"attack", "benign"}:
+                raise ValueError("text must be a string, label attack or benign")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ConfigurationError(f"{path}, line {number}: {error!r}") from error
+        yield Case(text, label == "attack", _source(path.stem, kind), kind, str(row.get("lang", "")))
+
+
+def _source(file: str, kind: str) -> str:
+    """One public bundle joins an attack collection and two benign ones, which its `kind` names."""
+    return kind.rpartition("|")[2].lower() if file == _BUNDLE else file
+
+
+def report(cases: Sequence[Case], scores: Sequence[float], threshold: float) -> str:
+    """Tables by source and by family: false positives of benign texts, recall of attacks."""
+    lines = [f"At threshold {threshold}:", "", f"{'source':34}{'false positives':28}recall"]
+    benign, attack = _count(cases, scores, threshold, lambda case: case.source)
+    for source in sorted(benign.keys() | attack.keys()):
+        lines.append(f"{source:34}{_cell(benign.get(source)):28}{_cell(attack.get(source))}".rstrip())
+    _, families = _count(cases, scores, threshold, lambda case: f"{case.source}: {case.family}"[:60])
+    lines += ["", f"{'attacks missed, by family':62}missed"]
+    missed = {name: Rate(rate.total - rate.hits, rate.total) for name, rate in families.items() if rate.hits < rate.total}
+    lines += [f"{name:62}{rate}" for name, rate in sorted(missed.items(), key=lambda item: -item[1].hits)[:25]]
+    return "\n".join(lines)
+
+
+def report_disguises(cases: Sequence[Case], score: Callable[[str], float], threshold: float) -> str:
+    """What each disguise hides: recall relative to the same attacks in plain text, and its benign twins' false alarms."""
+    short = [case for case in cases if len(case.text) <= _SHORT]
+    plain = [case.text for case in short if case.attack and score(case.text) >= threshold]
+    attacks = plain[:: max(1, len(plain) // _DISGUISED)][:_DISGUISED]
+    twins = [case.text for case in short if not case.attack and case.text.isascii()]
+    twins = twins[:: max(1, len(twins) // _DISGUISED)][:_DISGUISED]
+    lines = [f"{'disguise':22}{'of plain recall':28}benign twins denied"]
+    for name, disguise in DISGUISES:
+        caught = Rate(sum(score(disguise(text)) >= threshold for text in attacks), len(attacks))
+        alarms = Rate(sum(score(disguise(text)) >= threshold for text in twins), len(twins))
+        lines.append(f"{name:22}{caught!s:28}{alarms}")
+    return "\n".join(lines)
+
+
+def _cell(rate: Rate | None) -> str:
+    return str(rate) if rate else ""
+
+
+def _count(
+    cases: Sequence[Case], scores: Sequence[float], threshold: float, key: Callable[[Case], str]
+) -> tuple[dict[str, Rate], dict[str, Rate]]:
+    totals: tuple[dict[str, list[int]], dict[str, list[int]]] = (defaultdict(list), defaultdict(list))
+    for case, value in zip(cases, scores, strict=True):
+        totals[case.attack][key(case)].append(value >= threshold)
+    benign, attack = ({name: Rate(sum(hits), len(hits)) for name, hits in table.items()} for table in totals)
+    return benign, attack

@@ -1,0 +1,118 @@
+"""Logistic regression over hashed windows, fitted so that an attack needs only one window that looks like one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import SGDClassifier
+
+from sidecar.inspection.evaluation import Case
+from sidecar.inspection.model.features import BITS, DAMPING, features, hash_tokens, windows
+
+_WINDOWS: Final = 12  # of one long text; more would only repeat its vocabulary
+_SHRINKAGE: Final = 3e-6
+_EPOCHS: Final = 6
+_ROUNDS: Final = 2
+_FLOOR: Final = -20.0  # the logit of a text without words
+
+# Some sources say less about injection than their size: persona texts are mostly story, one is about harm instead, and
+# each language of the generated families is a translation of the others.
+_SHARES: Final = {"itw_jailbreak_prompts": 0.5, "gptfuzz_templates": 0.5, "self_reminder_jb": 0.5, "llm_guardrails_bench": 0.2}
+_TRANSLATION: Final = 0.25
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """All windows of some cases: one sparse row each, and the number of the case that it belongs to."""
+
+    rows: csr_matrix
+    owner: Indices
+    cases: int
+
+    @classmethod
+    def of(cls, cases: Sequence[Case]) -> Windows:
+        """Rows hold the values with which the scorer weighs them."""
+        indices: list[Indices] = []
+        scales: list[float] = []
+        owner: list[int] = []
+        for number, case in enumerate(cases):
+            for part in _windows(case.text):
+                indices.append(part[part > 0])
+                scales.append(1 / np.sqrt(part.shape[1] + DAMPING))
+                owner.append(number)
+        lengths = np.array([len(row) for row in indices])
+        data = np.repeat(np.array(scales, np.float32), lengths)
+        pointer = np.concatenate(([0], np.cumsum(lengths)))
+        rows = csr_matrix((data, np.concatenate(indices), pointer), shape=(len(lengths), 1 << BITS))
+        rows.sum_duplicates()
+        return cls(rows, np.asarray(owner), len(cases))
+
+    def only(self, chosen: NDArray[np.bool_]) -> Windows:
+        """The windows of the chosen cases alone, numbered anew."""
+        number = np.cumsum(chosen) - 1
+        mask = chosen[self.owner]
+        return Windows(self.rows[mask], number[self.owner[mask]], int(chosen.sum()))
+
+    def best(self, weights: NDArray[np.float32], bias: float) -> Floats:
+        """For each case the logit of its most suspicious window."""
+        best = np.full(self.cases, _FLOOR)
+        np.maximum.at(best, self.owner, self.rows @ weights + bias)
+        return best
+
+
+def _windows(text: str) -> Iterator[Indices]:
+    words, stems, _ = hash_tokens(text)
+    if not len(words):
+        return
+    table = features(words, stems)
+    begin, end = windows(len(words))
+    for index in np.unique(np.linspace(0, len(begin) - 1, _WINDOWS).astype(int)):
+        yield table[:, begin[index] : end[index]]
+
+
+def weigh(cases: Sequence[Case]) -> Floats:
+    """Each source counts by the square root of its size and by its share; attacks and benign texts then balance."""
+    sizes = Counter((case.source, case.attack) for case in cases)
+    weight = np.array([_share(case.source) / np.sqrt(sizes[case.source, case.attack]) for case in cases])
+    attack = np.array([case.attack for case in cases])
+    for side in (attack, ~attack):
+        weight[side] *= 0.5 * len(cases) / weight[side].sum()
+    return weight
+
+
+def _share(source: str) -> float:
+    if source.startswith("generated/") and not source.startswith("generated/en"):
+        return _TRANSLATION
+    return _SHARES.get(source, 1.0)
+
+
+def fit(windows_: Windows, cases: Sequence[Case]) -> tuple[NDArray[np.float32], float]:
+    """Weights by bucket, and bias. After the first round an attack is represented by its most telling window alone."""
+    attack = np.array([case.attack for case in cases])
+    owner, weight = windows_.owner, weigh(cases)
+    label = attack[owner]
+    chosen = np.ones(len(owner), bool)
+    row_weight = weight[owner] / np.where(label, np.bincount(owner, minlength=len(cases))[owner], 1)
+    weights, bias = np.zeros(1 << BITS, np.float32), 0.0
+    for _ in range(_ROUNDS):
+        model = SGDClassifier(
+            loss="log_loss", alpha=_SHRINKAGE, max_iter=_EPOCHS, tol=None, average=True, random_state=1
+        )
+        part = row_weight[chosen]
+        model.fit(windows_.rows[chosen], label[chosen], sample_weight=part / part.mean())
+        weights, bias = model.coef_[0].astype(np.float32), float(model.intercept_[0])
+        logits = windows_.rows @ weights + bias
+        best = np.full(len(cases), -np.inf)
+        np.maximum.at(best, owner, logits)
+        chosen = ~label | (logits >= best[owner])
+        row_weight = weight[owner]
+    return weights, bias

@@ -1,0 +1,42 @@
+"""`python -m tests.training.train DATA`: fit the injection model and write the artefact that ships."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from sidecar.inspection.model import InjectionModel
+from tests.training.corpus import load
+from tests.training.fit import Windows, fit, weigh
+from tests.training.generate import generate
+from tests.training.leave_one_out import balanced_logit, held_out_logits
+
+ARTEFACT = Path(__file__).parents[2] / "sidecar/inspection/model/injection.npz"
+
+
+def main() -> None:
+    """Calibrate on sources left out, so that 0.5 is the balanced point, then fit on everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with train/ and dev/ of labelled .jsonl")
+    parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
+    arguments = parser.parse_args()
+    cases = [*load(arguments.data), *generate()]
+    windows = Windows.of(cases)
+    print(f"{len(cases)} texts, {windows.rows.shape[0]} windows", flush=True)
+    logits = held_out_logits(windows, cases)
+    middle = balanced_logit(logits, cases)
+    known = ~np.isnan(logits)
+    attack = np.array([case.attack for case in cases])
+    slope = LogisticRegression(C=1e6).fit(logits[known, None], attack[known], weigh(cases)[known]).coef_[0, 0]
+    print(f"balanced at logit {middle:.2f}, slope {slope:.3f}", flush=True)
+    weights, bias = fit(windows, cases)
+    model = InjectionModel((weights * slope).astype(np.float32), float((bias - middle) * slope))
+    model.save(arguments.output)
+    print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
