@@ -54,6 +54,7 @@ class Gateway:
     port: int
     medians: list[float] = field(default_factory=list)
     scheduled: list[float] = field(default_factory=list)
+    failed: int = 0
 
 
 def main() -> None:
@@ -127,7 +128,8 @@ def measure(gateways: list[Gateway], authority: Path, sent: bytes) -> None:
     for gateway in gateways:
         report.progress(f"{RATE} requests/s for {SECONDS:.0f} s: {gateway.name}")
         asyncio.run(http1_load.at_fixed_rate(gateway.port, authority, sent, RATE, 1))
-        gateway.scheduled = asyncio.run(http1_load.at_fixed_rate(gateway.port, authority, sent, RATE, SECONDS))
+        answered = asyncio.run(http1_load.at_fixed_rate(gateway.port, authority, sent, RATE, SECONDS))
+        gateway.scheduled, gateway.failed = answered
     gc.enable()
 
 
@@ -148,8 +150,15 @@ def show(gateways: list[Gateway]) -> None:
     for gateway in gateways:
         latencies = sorted(gateway.scheduled)
         shares = [report.milliseconds(report.percentile(latencies, share)) for share in (0.5, 0.99, 0.999)]
-        scheduled.append((gateway.name, *shares, report.milliseconds(latencies[-1])))
-    head_scheduled = (f"{RATE} requests/s, open loop, {SECONDS:.0f} s", "p50 ms", "p99 ms", "p99.9 ms", "max ms")
+        scheduled.append((gateway.name, *shares, report.milliseconds(latencies[-1]), gateway.failed))
+    head_scheduled = (
+        f"{RATE} requests/s, open loop, {SECONDS:.0f} s",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "max ms",
+        "not 200",
+    )
     report.table("Through real Envoy at a fixed rate", head_scheduled, scheduled)
 
 
