@@ -55,7 +55,7 @@ def place(configuration: dict[str, Any], placement: Placement) -> dict[str, Any]
     (served,) = chain["transport_socket"]["typed_config"]["common_tls_context"]["tls_certificates"]
     _replace(served["certificate_chain"], filename=str(placement.certificate))
     _replace(served["private_key"], filename=str(placement.key))
-    (manager,) = chain["filters"]
+    manager = _by_name(chain["filters"])["envoy.filters.network.http_connection_manager"]
     _replace(manager["typed_config"], xff_num_trusted_hops=placement.trusted_hops)
 
     _replace(listeners["operations"]["address"]["socket_address"], port_value=placement.operations_port)
