@@ -23,7 +23,7 @@ from tests.bench.servers import sidecar
 from tests.bench.sidecar_files import SidecarFiles
 from tests.harness.certificates import Authority, ServerCertificate
 from tests.harness.collector import Collector
-from tests.harness.envoy import GATEWAY, Envoy, Placement
+from tests.harness.envoy import GATEWAY, Envoy, Placement, connection_manager
 from tests.harness.waiting import free_port
 
 GOAL = 1.0  # milliseconds
@@ -85,8 +85,7 @@ def main() -> None:
 def answering_itself(left_out: set[str]) -> dict[str, Any]:
     """`envoy/gateway.yaml` without some filters, with an answer of its own in place of the model's."""
     configuration: dict[str, Any] = yaml.safe_load(GATEWAY.read_text())
-    (gateway,) = (entry for entry in configuration["static_resources"]["listeners"] if entry["name"] == "gateway")
-    manager = gateway["filter_chains"][0]["filters"][0]["typed_config"]
+    manager = connection_manager(configuration)
     kept = [entry for entry in manager["http_filters"] if entry["name"] not in left_out]
     # ext_authz waits for the body. Without it Envoy would answer before the body is there, and close the connection.
     manager["http_filters"] = [*([_BUFFER] if AUTHORIZATION in left_out else []), *kept]
