@@ -23,6 +23,7 @@ from sidecar.metrics import Metrics
 
 _PROBE = Charge(Limit("probe", 1_000_000, 1_000_000, 1_000_000, shadow=True), "{probe}:probe:b1000000:%")
 _SWEEP_SECONDS = 0.1
+_PROBE_SECONDS = 0.5
 
 
 class Shared:
@@ -190,8 +191,11 @@ class Shared:
                 self._leases.undrawn(order.charges[index])
 
     async def _probe(self) -> None:
-        async with asyncio.timeout(1):
-            await self._store.take([Order([_PROBE])])
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self._store.take([Order([_PROBE])])
+        except TimeoutError:
+            raise StoreUnavailable("store_timeout") from None
         self._post(self._fallback.settle())
 
     async def _sweep(self) -> None:

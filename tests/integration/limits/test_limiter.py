@@ -180,6 +180,17 @@ async def test_redis_fails_and_comes_back(
         assert metrics.store_up.values[()] == 1
 
 
+async def test_a_silence_longer_than_every_timeout_is_survived(node: RedisServer) -> None:
+    async with limiter(node.url) as made:
+        await until_left(made, Charge(DAILY, "{x}:k", 0), 100)
+        node.pause()
+        await open_breaker(made)
+        await asyncio.sleep(2)  # several probes and a read run into their own timeouts
+        node.resume()
+        await until(lambda: made.healthy)
+        await until_left(made, Charge(DAILY, "{x}:other", 0), 100)
+
+
 async def test_falling_back_opens_no_fresh_burst(node: RedisServer) -> None:
     async with limiter(node.url, replicas=2, deadline="10ms") as made:
         await until_left(made, Charge(DAILY, "{x}:k", 0), 100)
