@@ -90,15 +90,22 @@ class MemoryStore:
         return Taken(admitted, tuple([self._status(*pair, now) for pair in zip(charges, over, strict=True)]))
 
     def peek(self, charges: Sequence[Charge]) -> Taken | None:
-        """The refusal that `take` would answer now, or None when it would admit."""
+        """The refusal that `take` would answer now because of one bucket alone, or None."""
         now = self._clock()
-        for charge in charges:
-            if charge.hits <= 0 or charge.overdraft or charge.quota or charge.limit.shadow:
-                continue
-            cell = self._cells.get(charge.key)
-            if cell is not None and not self._fits(charge, cell, now):
-                return Taken(False, (self._status(charge, True, now),))
-        return None
+        over = [self._is_empty(charge, now) for charge in charges]
+        if not any(over):
+            return None
+        return Taken(False, tuple([self._status(*pair, now) for pair in zip(charges, over, strict=True)]))
+
+    def status(self, charge: Charge) -> BucketStatus:
+        """How a bucket stands, without charging it."""
+        return self._status(charge, False, self._clock())
+
+    def _is_empty(self, charge: Charge, now: int) -> bool:
+        if charge.hits <= 0 or charge.overdraft or charge.quota or charge.limit.shadow:
+            return False
+        cell = self._cells.get(charge.key)
+        return cell is not None and not self._fits(charge, cell, now)
 
     def remember(self, share: Limit, status: BucketStatus, shares: int) -> None:
         """Make the bucket of `share` stand like the whole one that `status` tells of, one of `shares` equal parts.

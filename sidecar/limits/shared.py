@@ -72,15 +72,19 @@ class Shared:
     def peek(self, charges: Sequence[Charge]) -> Taken | None:
         """A refusal that is known without asking, or None."""
         now = time.monotonic_ns() // 1000
-        for charge in charges:
-            if charge.hits <= 0 or charge.overdraft or charge.quota:
-                continue
-            status = self._empties.find(charge, now)
-            if status is None and self._leases is not None and charge.limit.leasable:
-                status = self._leases.known_empty(charge, now)
-            if status is not None:
-                return Taken(False, (status,))
-        return None
+        known = [self._known_empty(charge, now) for charge in charges]
+        if not any(known):
+            return None
+        statuses = [status or self._fallback.last_heard(charge) for charge, status in zip(charges, known, strict=True)]
+        return Taken(False, tuple(statuses))
+
+    def _known_empty(self, charge: Charge, now: int) -> BucketStatus | None:
+        if charge.hits <= 0 or charge.overdraft or charge.quota:
+            return None
+        status = self._empties.find(charge, now)
+        if status is None and self._leases is not None and charge.limit.leasable:
+            status = self._leases.known_empty(charge, now)
+        return status
 
     async def take(self, charges: Sequence[Charge]) -> Taken:
         """All charges together, or none; never raises, and never later than the deadline."""
