@@ -36,6 +36,10 @@ check: $(READY)  ## What CI runs: format, lint, types, generated code, tests
 bench: $(READY)  ## Measure decisions, the gateway, memory and shared limits (4 minutes)
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-limits
+bench-limits: $(READY)  ## Measure limits: calls to Redis, over-admission, outages, a thousand replicas (5 minutes)
+	$(BIN)/python -m tests.bench.bench_limits
+
 .PHONY: format
 format: $(READY)  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
