@@ -36,6 +36,10 @@ check: $(READY)  ## What CI runs: format, lint, types, generated code, tests
 bench: $(READY)  ## Measure decisions, the gateway, memory and shared limits (4 minutes)
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-inspection
+bench-inspection: $(READY)  ## Measure the reading and the inspecting of prompts (1 minute)
+	$(BIN)/python -m tests.bench.bench_inspection
+
 .PHONY: format
 format: $(READY)  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
