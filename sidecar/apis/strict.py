@@ -24,7 +24,7 @@ MAX_CONTAINERS = 20_000
 
 # Every member has a name that ends so. Inside a string the same bytes can stand only behind a backslash.
 _NAME_END = re.compile(rb'"[ \t\r\n]*:')
-_FEW_QUOTES = 4096
+_SMALL = 128 << 10  # bytes; above, a body made of quotes would make the cheap count the dearer one
 _LONG_LIST = 64
 _CONTAINERS = frozenset({dict, list})
 
@@ -43,9 +43,9 @@ def decode(body: bytes) -> object:
         raise InvalidBody("json_too_deep") from None
     except ValueError:  # msgspec's own errors, and UnicodeDecodeError
         raise InvalidBody("json_malformed") from None
-    members = _census(value, body.count(b"[") + body.count(b"{"))
+    members = _census(value)
     # The cheap count is never too low, so equality is proof. It is too high when a string holds an escaped `":`.
-    if body.count(b'"') <= _FEW_QUOTES and len(_NAME_END.findall(body)) == members:
+    if len(body) <= _SMALL and len(_NAME_END.findall(body)) == members:
         return value
     if _count_members(body) != members:
         raise InvalidBody("json_duplicate_key")
@@ -60,30 +60,25 @@ def decode_object(body: bytes) -> dict[str, object]:
     return value
 
 
-def _census(value: object, containers: int) -> int:
-    """Members in `value`, level by level. `containers` is an upper bound of dicts and lists, to stop early."""
+def _census(value: object) -> int:
+    """Members in `value`, level by level."""
     members = depth = seen = 0
-    level: list[object] = [value]
+    level = [value] if type(value) in _CONTAINERS else []
     while level:
         depth += 1
-        above = seen
-        below: list[object] = []
-        for node in level:
-            if type(node) is dict:
-                seen += 1
-                members += len(node)
-                below += node.values()
-            elif type(node) is list:
-                seen += 1
-                # A prompt of input ids is one long list of numbers: not worth a look each.
-                if len(node) < _LONG_LIST or not _CONTAINERS.isdisjoint(map(type, node)):
-                    below += node
-        if depth > MAX_DEPTH and seen > above:
+        seen += len(level)
+        if depth > MAX_DEPTH:
             raise InvalidBody("json_too_deep")
         if seen > MAX_CONTAINERS:
             raise InvalidBody("json_too_many_values")
-        if seen == containers:
-            return members
+        below: list[object] = []
+        for node in level:
+            if type(node) is dict:
+                members += len(node)
+                below += [inner for inner in node.values() if type(inner) in _CONTAINERS]
+            elif type(node) is list and (len(node) < _LONG_LIST or not _CONTAINERS.isdisjoint(map(type, node))):
+                # A prompt of input ids is one long list of numbers: not worth a look each.
+                below += [inner for inner in node if type(inner) in _CONTAINERS]
         level = below
     return members
 

@@ -27,7 +27,7 @@ _ASSIGNED = r"[A-Za-z0-9_ .-]*[\"'`\]]{0,2}[ \t]{0,4}(?:=>|:=|=|:|,)[ \t]{0,4}[\
 _GENERIC_NAMES = "api[_-]?key|secret|access[_-]?key|auth[_-]?token|token|passw(?:or)?d|pwd|credentials?|private[_-]?key"
 _GENERIC_VALUE = "[A-Za-z0-9+=_.!@#$%^&*-][A-Za-z0-9+/=_.!@#$%^&*-]{9,}"
 _REACH = 480
-_MOST_CANDIDATES = 200
+_MOST_CANDIDATES = 100
 _PLACEHOLDER = re.compile(
     "example|sample|dummy|placeholder|change.?me|redacted|your|insert|xxxx|\\*\\*\\*|\\.\\.\\.|0{6}|12345678|abcdefg|<|\\$\\{|\\{\\{",
     re.IGNORECASE,
@@ -89,7 +89,7 @@ class SecretsInspector:
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each secret, by the most telling kind.
 
-        A segment with more than 200 candidates is `secrets.too_many` as well, and only its last 200 are checked.
+        A segment with more than 100 candidates is `secrets.too_many` as well, and only its last 100 are checked.
         """
         for index, segment in enumerate(prompt.segments):
             if segment.role in self._roles:
