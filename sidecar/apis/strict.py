@@ -19,14 +19,15 @@ from sidecar.errors import InvalidBody
 MAX_DEPTH = 64
 """Levels of nested arrays and objects that a body may have. The deepest known API uses about twenty."""
 
-MAX_CONTAINERS = 20_000
-"""Arrays and objects that a body may have. A conversation of a thousand messages with tools has a few thousand."""
+MAX_VALUES = 20_000
+"""Members and elements that a body may have, long lists of numbers aside. A thousand messages have 5,000."""
 
 # Every member has a name that ends so. Inside a string the same bytes can stand only behind a backslash.
 _NAME_END = re.compile(rb'"[ \t\r\n]*:')
 _SMALL = 128 << 10  # bytes; above, a body made of quotes would make the cheap count the dearer one
 _LONG_LIST = 64
 _CONTAINERS = frozenset({dict, list})
+_NUMBERS = frozenset({int, float})
 
 _decode = msgspec.json.Decoder().decode
 
@@ -62,23 +63,24 @@ def decode_object(body: bytes) -> dict[str, object]:
 
 def _census(value: object) -> int:
     """Members in `value`, level by level."""
-    members = depth = seen = 0
+    members = depth = values = 0
     level = [value] if type(value) in _CONTAINERS else []
     while level:
         depth += 1
-        seen += len(level)
         if depth > MAX_DEPTH:
             raise InvalidBody("json_too_deep")
-        if seen > MAX_CONTAINERS:
-            raise InvalidBody("json_too_many_values")
         below: list[object] = []
         for node in level:
             if type(node) is dict:
                 members += len(node)
+                values += len(node)
                 below += [inner for inner in node.values() if type(inner) in _CONTAINERS]
-            elif type(node) is list and (len(node) < _LONG_LIST or not _CONTAINERS.isdisjoint(map(type, node))):
+            elif type(node) is list and (len(node) < _LONG_LIST or not _NUMBERS.issuperset(map(type, node))):
                 # A prompt of input ids is one long list of numbers: not worth a look each.
+                values += len(node)
                 below += [inner for inner in node if type(inner) in _CONTAINERS]
+        if values > MAX_VALUES:
+            raise InvalidBody("json_too_many_values")
         level = below
     return members
 
