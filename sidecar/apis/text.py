@@ -13,6 +13,7 @@ Object = dict[str, object]
 _LONGEST_PLAIN_NAME = 40
 _LONGEST_IDENTIFIER = 64
 _LONGEST_PATH = 200
+_LONG_LIST = 64
 _READABLE = frozenset({str, dict, list})
 _NOTHING: frozenset[str] = frozenset()
 # Members that link or tell apart objects; no server shows them to a model.
@@ -23,12 +24,15 @@ def collect(value: object, role: Role, path: str, into: list[Segment], *, skip: 
     """Append every string in `value`, depth first, except below the names in `skip` at the top level.
 
     Member names are text too when they are no plain identifier: a model that is shown an object reads them. Short
-    identifiers of objects and of their kinds are left out.
+    identifiers of objects and of their kinds are left out. A long list of strings is one segment, line by line.
     """
     if type(value) is str:
         if value:
             into.append(Segment(role, value, path))
     elif type(value) is list:
+        if len(value) > _LONG_LIST and set(map(type, value)) == {str}:
+            into.append(Segment(role, "\n".join(value), path))
+            return
         for index, inner in enumerate(value):
             if type(inner) in _READABLE:
                 collect(inner, role, _below(path, f"[{index}]"), into)

@@ -26,6 +26,11 @@ def test_json_is_read_in_every_encoding_that_a_server_may_detect(encoding: str) 
     assert texts('{"a": "naïve"}'.encode(encoding)) == ["naïve"]
 
 
+def test_a_long_list_of_strings_is_one_segment() -> None:
+    assert texts(b'{"a": [' + b'"x",' * 99 + b'"y"]}') == ["x\n" * 99 + "y"]
+    assert len(texts(b'{"a": [' + b'"x",' * 99 + b'["y"]]}')) == 100
+
+
 def test_text_is_one_segment() -> None:
     assert texts(b"just text", "text/plain") == ["just text"]
     assert texts(b"{not json", "text/plain") == ["{not json"]
