@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import InspectorSettings
+from sidecar.inspection.patterns import characters
 from sidecar.inspection.pii_entities import ENTITIES, Entity, Shape, shapes
 from sidecar.inspection.scanner import MOST_MATCHES, Scanner
 from sidecar.prompt import Prompt, Role
@@ -137,8 +138,8 @@ class PiiInspector:
                 score=score,
                 action=self._actions[index],
                 segment=segment,
-                start=_characters(data, start) - 1,
-                end=_characters(data, end) - 1,
+                start=characters(data, start) - 1,
+                end=characters(data, end) - 1,
             )
 
     def _flood(self, segment: int, size: int) -> Finding:
@@ -181,7 +182,3 @@ def _without_overlaps(places: Iterable[_Place]) -> Iterator[_Place]:
             best = place
     if best is not None:
         yield best
-
-
-def _characters(data: bytes, offset: int) -> int:
-    return offset if data.isascii() else len(data[:offset].decode("utf-8", "replace"))

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import InspectorSettings
-from sidecar.inspection.patterns import expand
+from sidecar.inspection.patterns import characters, expand
 from sidecar.inspection.scanner import Scanner
 from sidecar.prompt import Prompt, Role
 from sidecar.settings import Settings
@@ -102,7 +102,6 @@ class SecretsInspector:
                     yield from self._report(data, hits, index)
 
     def _report(self, data: bytes, hits: list[tuple[int, int]], segment: int) -> Iterator[Finding]:
-        ascii_only = data.isascii()
         covered = -1
         # Backwards and by kind: the first of several kinds that end at one place is the most telling, and what lies
         # inside a secret is not another one.
@@ -118,9 +117,7 @@ class SecretsInspector:
             if name not in _FRAMED and not _is_random(name, data[slice(*value_at)].decode("utf-8", "replace")):
                 continue
             covered = value_at[0]
-            first, last = (
-                offset if ascii_only else len(data[:offset].decode("utf-8", "replace")) for offset in value_at
-            )
+            first, last = (characters(data, offset) for offset in value_at)
             score = 0.6 if name == "generic" else 0.8 if name.endswith("_assigned") else 0.95
             yield self._finding(name, score, segment, first - 1, last - 1)
 
