@@ -40,6 +40,10 @@ bench: $(READY)  ## Measure decisions, the gateway, memory and shared limits (4 
 bench-limits: $(READY)  ## Measure limits: calls to Redis, over-admission, outages, a thousand replicas (5 minutes)
 	$(BIN)/python -m tests.bench.bench_limits
 
+.PHONY: bench-inspection
+bench-inspection: $(READY)  ## Measure the reading and the inspecting of prompts (1 minute)
+	$(BIN)/python -m tests.bench.bench_inspection
+
 .PHONY: format
 format: $(READY)  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
