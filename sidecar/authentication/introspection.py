@@ -15,7 +15,7 @@ from urllib.parse import quote_plus, urlencode
 
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.http_client import HttpClient, json_object
-from sidecar.authentication.jose.claims import Confirmation, Validity, check_claims, confirmation_of
+from sidecar.authentication.jose.claims import ClaimsReader, Confirmation, Validity, confirmation_of
 from sidecar.authentication.revoked_jwts import RevokedJwts
 from sidecar.authentication.settings import IntrospectionSettings
 from sidecar.authentication.throttle import FailureThrottle
@@ -51,6 +51,7 @@ class Introspection:
     ) -> None:
         self._settings, self._throttle, self._revoked = settings, throttle, revoked
         self._clock, self._monotonic = clock, monotonic
+        self._claims = ClaimsReader(settings, "opaque")
         self._http = HttpClient(settings.timeout)
         # RFC 6749, section 2.3.1: form-encoded before they are joined.
         pair = f"{quote_plus(settings.client_id)}:{quote_plus(_secret(settings))}"
@@ -142,7 +143,7 @@ class Introspection:
         soon = int(self._clock() + self._settings.active_ttl)
         complete = {"iss": self._settings.issuer, "exp": soon, **claims}
         complete.pop("typ", None)
-        principal, validity = check_claims(complete, self._settings, self._clock(), kind="opaque")
+        principal, validity = self._claims.read(complete, self._clock())
         return _Known(principal, validity, confirmation_of(claims), asked_at)
 
 
