@@ -16,7 +16,6 @@ from urllib.parse import quote_plus, urlencode
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.http_client import HttpClient, json_object
 from sidecar.authentication.jose.claims import ClaimsReader, Confirmation, Validity, confirmation_of
-from sidecar.authentication.revoked_jwts import RevokedJwts
 from sidecar.authentication.settings import IntrospectionSettings
 from sidecar.authentication.throttle import FailureThrottle
 from sidecar.errors import ConfigurationError, InvalidCredential, StoreUnavailable
@@ -44,12 +43,11 @@ class Introspection:
         self,
         settings: IntrospectionSettings,
         throttle: FailureThrottle,
-        revoked: RevokedJwts,
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._throttle, self._revoked = settings, throttle, revoked
+        self._settings, self._throttle = settings, throttle
         self._clock, self._monotonic = clock, monotonic
         self._claims = ClaimsReader(settings, "opaque")
         self._http = HttpClient(settings.timeout)
@@ -86,8 +84,6 @@ class Introspection:
         if not known.validity.not_before <= self._clock() < known.validity.not_after:
             self._known.discard(digest)
             raise InvalidCredential("opaque_expired")
-        if self._revoked.covers(known.principal.issuer, known.validity):
-            raise InvalidCredential("jwt_revoked")
         return known.principal, known.confirmation
 
     async def _renew(self, value: str, digest: bytes, known: _Known | None, request: HttpRequest) -> _Known:

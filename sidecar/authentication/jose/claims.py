@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NamedTuple
 
 from sidecar.authentication.cache import Cache
@@ -61,8 +62,8 @@ def confirmation_of(claims: dict[str, Any]) -> Confirmation | None:
 class ClaimsReader:
     """Reads claims as one authorization server's settings want them (RFC 7519, RFC 8725, RFC 9068)."""
 
-    def __init__(self, settings: CallerSettings, kind: str) -> None:
-        self._settings, self._kind = settings, kind
+    def __init__(self, settings: CallerSettings, kind: str, max_lifetime: float = inf) -> None:
+        self._settings, self._kind, self._max_lifetime = settings, kind, max_lifetime
         self._audiences, self._client_ids = frozenset(settings.audiences), frozenset(settings.client_ids)
         self._prefix = f"jwt:{settings.issuer}|"  # of whatever kind: a subject and its budget are the same
         self._scopes: Cache[str, frozenset[str]] = Cache(_SCOPES_REMEMBERED)
@@ -109,7 +110,7 @@ class ClaimsReader:
             raise InvalidCredential("jwt_not_yet_valid")
         if issued is not None and now < issued - leeway:
             raise InvalidCredential("jwt_issued_in_future")
-        if expires - (now - leeway if issued is None else issued) > self._settings.max_lifetime:
+        if expires - (now - leeway if issued is None else issued) > self._max_lifetime:
             raise InvalidCredential("jwt_lifetime")
         return (starts or 0) - leeway, expires + leeway, issued or 0
 

@@ -57,7 +57,10 @@ class Jwts:
     ) -> None:
         self._issuers = {
             settings.issuer: _Issuer(
-                settings, KeySource(settings, http), frozenset(settings.algorithms), ClaimsReader(settings, "jwt")
+                settings,
+                KeySource(settings, http),
+                frozenset(settings.algorithms),
+                ClaimsReader(settings, "jwt", settings.max_lifetime),
             )
             for settings in issuers
         }
