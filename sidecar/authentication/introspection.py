@@ -67,7 +67,10 @@ class Introspection:
 
     async def stop(self) -> None:
         """Give back connections."""
-        await asyncio.gather(*self._questions.values(), return_exceptions=True)
+        running = tuple(self._questions.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await self._http.close()
 
     async def authenticate(self, value: str, request: HttpRequest) -> tuple[Principal, Confirmation | None]:

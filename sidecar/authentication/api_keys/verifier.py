@@ -94,9 +94,10 @@ class ApiKeys:
 
     async def stop(self) -> None:
         """End the background work; the last uses are written down first."""
-        for task in self._tasks:
+        running = (*self._tasks, *self._lookups.values())
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._lookups.values(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         await self._write_used()
         await self._keyring.close()
 
