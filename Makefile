@@ -44,6 +44,10 @@ bench-limits: $(READY)  ## Measure limits: calls to Redis, over-admission, outag
 bench-inspection: $(READY)  ## Measure the reading and the inspecting of prompts (1 minute)
 	$(BIN)/python -m tests.bench.bench_inspection
 
+.PHONY: bench-auth
+bench-auth: $(READY)  ## Measure credentials: cost, lookups among a million keys, revocation, timing (3 minutes, 2 GB)
+	$(BIN)/python -m tests.bench.bench_auth
+
 .PHONY: format
 format: $(READY)  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -40,7 +40,7 @@ def assemble(config: Config, limiter: Limiter, metrics: Metrics) -> Assembly:
     callers = authentication.build(config.authentication, config.redis, metrics)
     policy = Policy(
         authentication=callers,
-        authorization=Authorization(config.authorization, config.plans),
+        authorization=Authorization(config.authorization, config.plans, metrics),
         layers=limits.compile_layers(config.limits, plans),
         limiter=limiter,
         inspection=Inspection(config.inspection, metrics),

@@ -98,6 +98,9 @@ class Metrics:
         self.authentications = Counter(
             "portcullis_authentications", "Credentials shown, by kind and outcome", "kind", "code"
         )
+        self.shadow_refusals = Counter(
+            "portcullis_shadow_refusals", "Requests that a route in shadow mode would have refused", "route", "code"
+        )
         # inspection
         self.findings = Counter("portcullis_findings", "Findings by rule and action", "rule", "action")
         self.findings_shadowed = Counter(
