@@ -50,7 +50,10 @@ DISGUISES: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("full width", lambda text: text.translate(_FULL_WIDTH)),
     ("mathematical letters", lambda text: text.translate(_MATHEMATICAL)),
     ("homoglyphs", lambda text: text.translate(_CYRILLIC)),
-    ("combining marks", lambda text: "".join(c + "\N{COMBINING CYRILLIC MILLIONS SIGN}" if c.isalpha() else c for c in text)),
+    (
+        "combining marks",
+        lambda text: "".join(c + "\N{COMBINING CYRILLIC MILLIONS SIGN}" if c.isalpha() else c for c in text),
+    ),
     ("tag characters", lambda text: "Hello" + "".join(chr(0xE0000 + ord(c)) for c in text if c.isascii())),
     ("variation selectors", _selectors),
     ("leet", lambda text: text.lower().translate(_LEET)),

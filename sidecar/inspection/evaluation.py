@@ -85,7 +85,9 @@ def report(cases: Sequence[Case], scores: Sequence[float], threshold: float) -> 
         lines.append(f"{source:34}{_cell(benign.get(source)):28}{_cell(attack.get(source))}".rstrip())
     _, families = _count(cases, scores, threshold, lambda case: f"{case.source}: {case.family}"[:60])
     lines += ["", f"{'attacks missed, by family':62}missed"]
-    missed = {name: Rate(rate.total - rate.hits, rate.total) for name, rate in families.items() if rate.hits < rate.total}
+    missed = {
+        name: Rate(rate.total - rate.hits, rate.total) for name, rate in families.items() if rate.hits < rate.total
+    }
     lines += [f"{name:62}{rate}" for name, rate in sorted(missed.items(), key=lambda item: -item[1].hits)[:25]]
     return "\n".join(lines)
 

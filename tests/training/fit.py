@@ -23,7 +23,12 @@ _FLOOR: Final = -20.0  # the logit of a text without words
 
 # Some sources say less about injection than their size: persona texts are mostly story, one is about harm instead, and
 # each language of the generated families is a translation of the others.
-_SHARES: Final = {"itw_jailbreak_prompts": 0.5, "gptfuzz_templates": 0.5, "self_reminder_jb": 0.5, "llm_guardrails_bench": 0.2}
+_SHARES: Final = {
+    "itw_jailbreak_prompts": 0.5,
+    "gptfuzz_templates": 0.5,
+    "self_reminder_jb": 0.5,
+    "llm_guardrails_bench": 0.2,
+}
 _TRANSLATION: Final = 0.25
 
 Floats = NDArray[np.float64]

@@ -53,7 +53,9 @@ def balanced_logit(logits: Floats, cases: Sequence[Case]) -> float:
     """The lowest logit from which no source left out exceeds its budget of false positives."""
     limit = -np.inf
     for source, percent in BUDGET.items():
-        benign = np.sort([value for value, case in zip(logits, cases, strict=True) if case.source == source and not case.attack])
+        benign = np.sort(
+            [value for value, case in zip(logits, cases, strict=True) if case.source == source and not case.attack]
+        )
         if len(benign):
             limit = max(limit, benign[-1 - int(len(benign) * percent / 100)])
     return float(limit) + 0.01
