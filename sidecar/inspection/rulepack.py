@@ -21,7 +21,7 @@ _MACRO = re.compile(r"<([a-z_0-9]+)>")
 _BEFORE, _AFTER = 60, 40  # bytes around a match in which `unless` is searched
 _STOPS = (b". ", b"! ", b"? ", b"\n")
 _MENTION_BEFORE = 160
-_MENTION_DAMPING = 0.4
+_MENTION_DAMPING = 0.3
 _EXCUSES = 8  # matches of one pattern that `unless` may set aside; after so many, the next one counts
 Lexicon = dict[str, dict[str, str]]
 
