@@ -96,7 +96,7 @@ class RulePack:
                     self._patterns.append(pattern)
         self._filter, self._matchers = _compile(files, self._owners, self._patterns)
         self._unless = {
-            rule.id: _python(source, rule.id, "|".join(rule.unless))
+            rule.id: _python(source, rule.id, "|".join(filter(None, (_fill(one, lexicon, "en") for one in rule.unless))))
             for source, file in files
             for rule in file.rules
             if rule.unless
