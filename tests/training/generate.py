@@ -17,7 +17,22 @@ FAMILIES: Final = Path(__file__).parent / "families"
 _SEED: Final = 7
 _PER_FAMILY: Final = {"en": 600}
 _PER_FAMILY_ELSEWHERE: Final = 160
-_SEPARATORS: Final = (" ", "\n", "\n\n", ". ", " ... ", "\n---\n", " | ", "? ", "\n\n\n", " ## ", '" ', "] ", '"""\n', "; ")
+_SEPARATORS: Final = (
+    " ",
+    "\n",
+    "\n\n",
+    ". ",
+    " ... ",
+    "\n---\n",
+    " | ",
+    "? ",
+    "\n\n\n",
+    " ## ",
+    '" ',
+    "] ",
+    '"""\n',
+    "; ",
+)
 
 
 @dataclass(frozen=True, slots=True)
