@@ -65,3 +65,11 @@ train-injection: $(VENV)/.train  ## Train the injection model anew on DATA=folde
 .PHONY: eval-inspection
 eval-inspection: $(VENV)/.train  ## Accuracy on DATA=folder, every source judged by a model that never saw it
 	$(BIN)/python -m tests.training.evaluate $(DATA)
+
+.PHONY: demo
+demo: $(READY)  ## Start Envoy, Redis and Portcullis, show every kind of answer, stay up until Ctrl-C
+	@$(BIN)/python -m tests.demo
+
+.PHONY: demo-check
+demo-check: $(READY)  ## The demo without staying up; fails when any line differs
+	@$(BIN)/python -m tests.demo --check

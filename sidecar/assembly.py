@@ -45,6 +45,5 @@ def assemble(config: Config, limiter: Limiter, metrics: Metrics) -> Assembly:
         limiter=limiter,
         inspection=Inspection(config.inspection, metrics),
         body_settings=config.body,
-        deadline=config.server.decision_deadline,
     )
     return Assembly(policy, callers, DescriptorSource(config.ratelimit, metrics))

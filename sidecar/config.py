@@ -38,9 +38,6 @@ class ServerSettings(Settings):
     transport: Literal["auto", "native", "grpcio"] = Field(
         default="auto", description="`auto` takes the native transport when it is installed"
     )
-    decision_deadline: Duration = Field(
-        default=0.15, gt=0, le=60, description="a decision that takes longer is a refusal; below Envoy's own timeout"
-    )
     drain: Duration = Field(default=10.0, ge=0, le=600, description="how long running calls may take after SIGTERM")
     max_message_bytes: int = Field(
         default=16 << 20, ge=1 << 16, description="largest CheckRequest; above Envoy's max_request_bytes"

@@ -90,6 +90,7 @@ class Metrics:
         self.descriptor_reloads = Counter(
             "portcullis_descriptor_reloads", "Changes of the descriptors' files", "outcome"
         )
+        self.leased_units = Counter("portcullis_leased_units", "Units drawn ahead of need, and given back", "what")
         self.replicas = Gauge("portcullis_replicas", "Replicas that share the limits, as last seen in the store")
         # authentication
         self.authentications = Counter(

@@ -121,6 +121,7 @@ def _same_target(htu: object, request: HttpRequest) -> bool:
         return False
     try:
         parts = urlsplit(htu)
+        parts.port  # noqa: B018 - reading it checks it
         path, _ = split_target(parts.path or "/")
         host = canonical_host(parts.hostname or "")
     except (ValueError, InvalidRequest):

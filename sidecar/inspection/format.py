@@ -10,7 +10,7 @@ from pydantic import Field
 
 from sidecar.inspection.finding import Finding
 from sidecar.inspection.inspector import InspectorSettings
-from sidecar.prompt import Prompt, Role
+from sidecar.prompt import Prompt
 
 
 class FormatSettings(InspectorSettings):
@@ -23,7 +23,6 @@ class FormatSettings(InspectorSettings):
     input_ids: bool = Field(
         default=False, description="Whether a prompt may be given as numbers, which cannot be inspected"
     )
-    system_text: bool = Field(default=True, description="Whether the caller may set system or developer text")
     tools: bool = Field(default=True, description="Whether the caller may define tools")
 
 
@@ -45,8 +44,6 @@ class FormatInspector:
         if prompt.tools and not settings.tools:
             yield self._finding("format.tools")
         yield from self._check_fields(prompt.parameters)
-        if not settings.system_text:
-            yield from self._find_system_text(prompt)
 
     def _check_fields(self, fields: Mapping[str, object]) -> Iterator[Finding]:
         for path in self._required:
@@ -56,16 +53,8 @@ class FormatInspector:
             if _has(fields, path):
                 yield self._finding("format.field_forbidden")
 
-    def _find_system_text(self, prompt: Prompt) -> Iterator[Finding]:
-        for index, segment in enumerate(prompt.segments):
-            if segment.role is Role.SYSTEM and not segment.path.startswith(("tools", "functions")):
-                yield self._finding("format.system_text", index)
-                return
-
-    def _finding(self, rule: str, segment: int = 0) -> Finding:
-        return Finding(
-            rule=rule, category="format", severity="medium", score=1.0, action=self._settings.action, segment=segment
-        )
+    def _finding(self, rule: str) -> Finding:
+        return Finding(rule=rule, category="format", severity="medium", score=1.0, action=self._settings.action)
 
 
 def _has(value: object, path: tuple[str, ...]) -> bool:

@@ -32,11 +32,13 @@ class InspectorSettings(Settings):
     plans: tuple[str, ...] = Field(default=(), description="Only for callers on these plans")
     tenants: tuple[str, ...] = Field(default=(), description="Only for callers of these tenants")
     models: tuple[str, ...] = Field(default=(), description="Only for these models")
+    unless_scopes: tuple[str, ...] = Field(default=(), description="Not for callers who hold one of these scopes")
 
-    def applies(self, *, route: str, plan: str, tenant: str, model: str) -> bool:
+    def applies(self, *, route: str, plan: str, tenant: str, model: str, scopes: frozenset[str]) -> bool:
         """Whether the inspector looks at a request with these names; "" is a name that is unknown."""
         return (
-            _listed(route, self.routes)
+            scopes.isdisjoint(self.unless_scopes)
+            and _listed(route, self.routes)
             and _listed(plan, self.plans)
             and _listed(tenant, self.tenants)
             and _listed(model, self.models)
@@ -45,7 +47,7 @@ class InspectorSettings(Settings):
     @property
     def applies_always(self) -> bool:
         """Whether no list narrows it down."""
-        return not (self.routes or self.plans or self.tenants or self.models)
+        return not (self.routes or self.plans or self.tenants or self.models or self.unless_scopes)
 
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import hyperscan
+
 from sidecar.inspection.characters import Edits, clean
+from sidecar.inspection.decoders import RAW_READINGS, RAW_REPLACERS, READINGS, REPLACERS, Replacer
+from sidecar.inspection.scanner import Scanner
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,89 @@ def _back(edits: Edits, offset: int, *, first: bool) -> int:
     return old_end + offset - end
 
 
+_DEPTH = 3  # disguises inside disguises
+_VIEWS = 16
+_SPARE = 1 << 16  # all views together hold at most four times the text and this many characters
+_TRIGGERS = [(trigger, one.name) for one in REPLACERS for trigger in one.triggers]
+_TRIGGERS += [(trigger, one.name) for one in READINGS for trigger in one.triggers]
+_SCANNER = Scanner(
+    [trigger.encode() for trigger, _ in _TRIGGERS], hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
+)
+
+
 def normalise(text: str) -> tuple[View, ...]:
     """Every reading of a text that is worth inspecting, the cleaned text first.
 
-    The first view is always there, also for an empty text. Time is linear in the text, and so is the size of all
-    views together.
+    The first view is always there, also for an empty text. In the others what was encoded is decoded where it stood,
+    or all of the text is read another way; both up to three deep. Time and the size of all views together are linear
+    in the text.
     """
     cleaned, edits = clean(text)
-    return (View(cleaned, "plain", 0, len(text), edits),)
+    views = _Views(View(cleaned, "plain", 0, len(text), edits))
+    if not text.isascii():
+        whole = View(text, "plain", 0, len(text), ())
+        hidden = _replace(whole, RAW_REPLACERS)
+        if hidden is not whole:
+            views.add(_cleaned(hidden))
+        for reading in RAW_READINGS:
+            if (read := reading.read(text)) is not None:
+                views.add(_cleaned(View(read, reading.name, 0, len(text))))
+    depths = {0: 0}
+    at = 0
+    while at < len(views.found) and at < _VIEWS:
+        if depths.get(at, 1) < _DEPTH:
+            known = len(views.found)
+            _unmask(views.found[at], views)
+            depths.update((new, depths.get(at, 1) + 1) for new in range(known, len(views.found)))
+        at += 1
+    return tuple(views.found)
+
+
+class _Views:
+    """The views found so far, each text once, within the bounds."""
+
+    def __init__(self, first: View) -> None:
+        self.found = [first]
+        self._texts = {first.text}
+        self._spare = 4 * len(first.text) + _SPARE
+
+    def add(self, view: View) -> None:
+        if view.text not in self._texts and len(self.found) < _VIEWS and len(view.text) <= self._spare:
+            self.found.append(view)
+            self._texts.add(view.text)
+            self._spare -= len(view.text)
+
+
+def _unmask(view: View, views: _Views) -> None:
+    """Add what the view's text becomes without the disguises that its triggers speak of."""
+    triggered = {_TRIGGERS[index][1] for index, _ in _SCANNER.scan(view.text.lower().encode("utf-8", "replace"))}
+    if not triggered:
+        return
+    replaced = _replace(view, [one for one in REPLACERS if one.name in triggered])
+    if replaced is not view:
+        views.add(_cleaned(replaced))
+    for reading in READINGS:
+        if reading.name in triggered and (read := reading.read(view.text)) is not None:
+            views.add(View(read, _kind(view, reading.name), view.start, view.end))
+
+
+def _replace(view: View, replacers: Iterable[Replacer]) -> View:
+    """One decoder after the other, each where it finds something."""
+    for replacer in replacers:
+        rewritten = replacer.decode(view.text)
+        if rewritten is not None:
+            text, edits = rewritten
+            view = View(text, _kind(view, replacer.name), view.start, view.end, edits, view)
+    return view
+
+
+def _cleaned(view: View) -> View:
+    """What was decoded may be disguised in turn."""
+    text, edits = clean(view.text)
+    if text == view.text:
+        return view
+    return View(text, view.kind, view.start, view.end, None if view.edits is None else edits, view)
+
+
+def _kind(view: View, name: str) -> str:
+    return name if view.kind == "plain" else f"{view.kind}+{name}"

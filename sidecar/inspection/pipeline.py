@@ -23,6 +23,7 @@ class Verdict:
     findings: tuple[Finding, ...]
 
 
+_NO_SCOPES: frozenset[str] = frozenset()
 _CLEAN = Verdict(Action.ALLOW, 0.0, ())
 _GRAVITY = {Action.ALLOW: 0, Action.FLAG: 1, Action.DENY: 2}
 
@@ -39,27 +40,38 @@ class Inspection:
         self._inspectors = tuple((one, build(one)) for one in settings.inspectors)
         self._narrowed = any(not one.applies_always for one in settings.inspectors)
         self._offload_bytes = settings.offload_bytes
+        self._deadline = settings.deadline
         self._metrics = metrics
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inspection")
 
-    async def inspect(self, prompt: Prompt, *, route: str = "", plan: str = "", tenant: str = "") -> Verdict:
-        """Every applicable inspector's findings about `prompt`. `route`, `plan` and `tenant` are names, or ""."""
+    async def inspect(
+        self, prompt: Prompt, *, route: str = "", plan: str = "", tenant: str = "", scopes: frozenset[str] = _NO_SCOPES
+    ) -> Verdict:
+        """Every applicable inspector's findings about `prompt`. `route`, `plan` and `tenant` are names, or "".
+
+        `scopes` are the caller's. Raises TimeoutError when a long prompt has not been inspected by the deadline.
+        """
         if not self._inspectors:
             return _CLEAN
         if sum(len(segment.text) for segment in prompt.segments) <= self._offload_bytes:
-            return self.inspect_now(prompt, route=route, plan=plan, tenant=tenant)
+            return self.inspect_now(prompt, route=route, plan=plan, tenant=tenant, scopes=scopes)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._pool, lambda: self.inspect_now(prompt, route=route, plan=plan, tenant=tenant)
+        inspecting = loop.run_in_executor(
+            self._pool, lambda: self.inspect_now(prompt, route=route, plan=plan, tenant=tenant, scopes=scopes)
         )
+        return await asyncio.wait_for(inspecting, self._deadline)
 
-    def inspect_now(self, prompt: Prompt, *, route: str = "", plan: str = "", tenant: str = "") -> Verdict:
+    def inspect_now(
+        self, prompt: Prompt, *, route: str = "", plan: str = "", tenant: str = "", scopes: frozenset[str] = _NO_SCOPES
+    ) -> Verdict:
         """The same, in the calling thread."""
         started = time.perf_counter()
         findings: list[Finding] = []
         model = prompt.model or ""
         for settings, inspector in self._inspectors:
-            if self._narrowed and not settings.applies(route=route, plan=plan, tenant=tenant, model=model):
+            if self._narrowed and not settings.applies(
+                route=route, plan=plan, tenant=tenant, model=model, scopes=scopes
+            ):
                 continue
             found = inspector.inspect(prompt)
             if settings.shadow_mode:

@@ -208,7 +208,6 @@ def _compile(
 ) -> tuple[re2.Filter, list[re2.Pattern]]:
     """RE2 finds the patterns whose words are all there in one pass, then runs only those, in linear time each."""
     options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
     options.dot_nl = True
     options.log_errors = False
     chosen = re2.Filter()

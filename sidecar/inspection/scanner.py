@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 import hyperscan
 
+FIRST_MATCH: int = hyperscan.HS_FLAG_SINGLEMATCH
+"""Flag: report a pattern once, where its first match ends."""
+
 
 class Scanner:
     """Patterns compiled together by Hyperscan; made once and used from any thread.
@@ -15,7 +18,7 @@ class Scanner:
     are Hyperscan's, one for each pattern or one for all. Raises `hyperscan.error` for a pattern that can't be compiled.
     """
 
-    def __init__(self, patterns: Sequence[bytes], flags: int | Sequence[int] = hyperscan.HS_FLAG_SINGLEMATCH) -> None:
+    def __init__(self, patterns: Sequence[bytes], flags: int | Sequence[int] = FIRST_MATCH) -> None:
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         self._database.compile(
             expressions=list(patterns),

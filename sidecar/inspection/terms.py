@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import hyperscan
 from pydantic import Field
 
 from sidecar.errors import ConfigurationError
@@ -58,7 +57,7 @@ class TermsInspector:
         self._roles = frozenset(settings.roles)
         terms = _read_terms(settings.file)
         self._lengths = [len(term) for term in terms]
-        self._scanner = Scanner([_pattern(term) for term in terms], hyperscan.HS_FLAG_SINGLEMATCH)
+        self._scanner = Scanner([_pattern(term) for term in terms])
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each term in each segment, at its first place."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sidecar.limits.cluster_store import ClusterStore
 from sidecar.limits.layers import Layers
 from sidecar.limits.limiter import Limiter
+from sidecar.limits.peers import Peers
 from sidecar.limits.redis_store import RedisStore
 from sidecar.limits.settings import BucketSettings, DescriptorSettings, LimitSettings
 from sidecar.limits.source import DescriptorSource
 from sidecar.metrics import Metrics
-from sidecar.redis_connection import RedisSettings, connect
+from sidecar.redis_connection import Connection, RedisSettings
 
 
 def compile_layers(limits: Sequence[LimitSettings], plans: Mapping[str, Sequence[LimitSettings]]) -> Layers:
@@ -20,8 +22,12 @@ def compile_layers(limits: Sequence[LimitSettings], plans: Mapping[str, Sequence
 
 def open_limiter(buckets: BucketSettings, redis: RedisSettings | None, metrics: Metrics) -> Limiter:
     """What keeps the buckets: Redis where it is configured, this process otherwise."""
-    store = None if redis is None else RedisStore(connect(redis), redis.prefix)
-    return Limiter(buckets, metrics, store)
+    if redis is None:
+        return Limiter(buckets, metrics)
+    connection = Connection(redis)
+    single = RedisStore(connection.client, redis.prefix)
+    store = ClusterStore(single) if redis.cluster else single
+    return Limiter(buckets, metrics, store, Peers(connection, redis.prefix))
 
 
 __all__ = [

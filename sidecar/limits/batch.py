@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 
 from sidecar.errors import StoreUnavailable
 from sidecar.limits.order import Order, Outcome
+from sidecar.limits.redis_store import Store
 from sidecar.metrics import Metrics
 
 _CHARGES = 512  # in one script call: about 3 ms of Redis's time
 _IN_FLIGHT = 4  # calls under way; what comes meanwhile makes the next one larger
 _GRACE_TURNS = 4  # turns of the loop in which an answer that has already arrived gets from the socket to us
 
-Send = Callable[[Sequence[Order]], Awaitable[list[Outcome]]]
 Late = Callable[[Order, Outcome], None]
 
 
@@ -24,53 +24,63 @@ class _Entry:
     order: Order
     future: asyncio.Future[Outcome]
     due: float
-    sent: bool = False
     extended: bool = False
-    expired: bool = field(default=False)
 
 
 class Batcher:
-    """Sends orders with `send`, many at a time.
+    """Takes orders to `store`, many at a time.
 
     An order unanswered after `deadline` seconds raises StoreUnavailable(`store_deadline`); when Redis answers it
     nevertheless, `late` is told. A deadline that passes because this process was late (a busy event loop, a busy
     machine) is extended once by as much as it was late: Redis has to have had its time before anybody falls back.
     """
 
-    def __init__(self, send: Send, late: Late, deadline: float, metrics: Metrics) -> None:
-        self._send, self._late, self._deadline, self._metrics = send, late, deadline, metrics
-        self._queue: deque[_Entry] = deque()
+    def __init__(self, store: Store, late: Late, deadline: float, metrics: Metrics) -> None:
+        self._store, self._late, self._deadline, self._metrics = store, late, deadline, metrics
+        self._queues: dict[Hashable, deque[_Entry]] = {}
         self._waiting: deque[_Entry] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_flight = 0
+        self._in_flight: Counter[Hashable] = Counter()
         self._flush_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
 
     async def take(self, order: Order) -> Outcome:
         """The answer to one order."""
+        return await self._enqueue(order).future
+
+    def post(self, order: Order, done: Callable[[Order, Outcome | None], None]) -> None:
+        """Send an order that nobody waits for; `done` gets the outcome, or None."""
+
+        def answered(future: asyncio.Future[Outcome]) -> None:
+            failed = future.cancelled() or future.exception() is not None
+            done(order, None if failed else future.result())
+
+        self._enqueue(order).future.add_done_callback(answered)
+
+    def _enqueue(self, order: Order) -> _Entry:
         loop = asyncio.get_running_loop()
         entry = _Entry(order, loop.create_future(), loop.time() + self._deadline)
-        self._queue.append(entry)
+        self._queues.setdefault(self._store.group(order), deque()).append(entry)
         self._waiting.append(entry)
         if not self._flush_scheduled:
             self._flush_scheduled = True
             loop.call_soon(self._flush)
         if self._timer is None:
             self._timer = loop.call_at(entry.due, self._check, entry.due)
-        return await entry.future
+        return entry
 
     def abandon(self) -> None:
         """Forget the calls under way: the connection is dead, and what is asked next must not queue behind them."""
-        self._in_flight = 0
+        self._in_flight.clear()
 
     async def stop(self) -> None:
         """End the calls under way; whoever waits gets StoreUnavailable(`store_stopped`)."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for entry in (*self._queue, *self._waiting):
+        for entry in self._waiting:
             self._fail(entry, StoreUnavailable("store_stopped"))
-        self._queue.clear()
+        self._queues.clear()
         self._waiting.clear()
         for task in tuple(self._tasks):
             task.cancel()
@@ -78,26 +88,32 @@ class Batcher:
 
     def _flush(self) -> None:
         self._flush_scheduled = False
-        while self._queue and self._in_flight < _IN_FLIGHT:
+        for group in list(self._queues):
+            self._flush_group(group)
+
+    def _flush_group(self, group: Hashable) -> None:
+        queue = self._queues.get(group)
+        while queue and self._in_flight[group] < _IN_FLIGHT:
             batch, charges = [], 0
-            while self._queue and charges < _CHARGES:
-                entry = self._queue.popleft()
+            while queue and charges < _CHARGES:
+                entry = queue.popleft()
                 if not entry.future.done():  # else its caller has gone, or fallen back
-                    entry.sent = True
                     batch.append(entry)
                     charges += len(entry.order.charges)
             if batch:
-                self._in_flight += 1
-                task = asyncio.get_running_loop().create_task(self._call(batch))
+                self._in_flight[group] += 1
+                task = asyncio.get_running_loop().create_task(self._call(group, batch))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+        if not queue:
+            self._queues.pop(group, None)
 
-    async def _call(self, batch: list[_Entry]) -> None:
+    async def _call(self, group: Hashable, batch: list[_Entry]) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._metrics.store_batch.record(len(batch))
         try:
-            outcomes = await self._send([entry.order for entry in batch])
+            outcomes = await self._store.take([entry.order for entry in batch])
         except StoreUnavailable as error:
             self._metrics.store_seconds.record(loop.time() - began, error.code)
             for entry in batch:
@@ -110,9 +126,10 @@ class Batcher:
                 else:
                     entry.future.set_result(outcome)
         finally:
-            self._in_flight = max(0, self._in_flight - 1)
-            if self._queue and not self._flush_scheduled:
-                self._flush()
+            self._in_flight[group] -= 1
+            if self._in_flight[group] <= 0:
+                del self._in_flight[group]
+            self._flush_group(group)
 
     @staticmethod
     def _fail(entry: _Entry, error: StoreUnavailable) -> None:

@@ -9,13 +9,20 @@ from sidecar.limits.limit import MAX_FILL_US, BucketStatus, Charge, Limit, OnSto
 from sidecar.limits.memory import MemoryStore
 
 _SHARES = 4096  # limits whose share is remembered
+_OWED = 65_536  # buckets whose local spending is charged to Redis when it is back
 
 
 class Fallback:
-    """Decides without Redis. `replicas` is how many share each limit."""
+    """Decides without Redis. `replicas` is how many share each limit.
 
-    def __init__(self, memory: MemoryStore, replicas: int = 1) -> None:
-        self._memory = memory
+    A share stands like the whole bucket did when Redis last told of it, so that falling back opens no fresh burst. What
+    was spent of it is charged to Redis later (`settle`), as far as it has not come back by then.
+    """
+
+    def __init__(self, max_buckets: int, replicas: int = 1) -> None:
+        self._memory = MemoryStore(max_buckets=max_buckets)
+        self._spent = MemoryStore(max_buckets=max_buckets)
+        self._owed: dict[str, Limit] = {}
         self._shares: dict[Limit, Limit] = {}
         self._replicas = replicas
 
@@ -32,38 +39,48 @@ class Fallback:
 
     def take(self, charges: Sequence[Charge]) -> Taken:
         """All together or none, as the limits' `on_store_failure` says."""
-        local = [
-            (index, replace(charge, limit=self.share(charge.limit)))
-            for index, charge in enumerate(charges)
-            if charge.limit.on_store_failure is OnStoreFailure.LOCAL
-        ]
         denied = [
             charge.limit.on_store_failure is OnStoreFailure.DENY and not charge.limit.shadow and charge.hits > 0
             for charge in charges
         ]
-        # A refused request costs nothing here either.
-        taken = self._memory.take([charge if not any(denied) else replace(charge, hits=0) for _, charge in local])
+        refused = any(denied)
+        local = [index for index, charge in enumerate(charges) if _is_local(charge)]
+        shares = [self._share_of(charges[index], 0 if refused else charges[index].hits) for index in local]
+        taken = self._memory.take(shares)
+        if taken.admitted and not refused:
+            self._owe([charges[index] for index in local], shares)
         statuses = [
             BucketStatus(charge, 0 if deny else charge.limit.burst, 1_000_000 if deny else 0, 0, deny)
             for charge, deny in zip(charges, denied, strict=True)
         ]
-        for (index, _), status in zip(local, taken.statuses, strict=True):
+        for index, status in zip(local, taken.statuses, strict=True):
             statuses[index] = replace(status, charge=charges[index])
-        return Taken(taken.admitted and not any(denied), tuple(statuses), degraded=True)
+        return Taken(taken.admitted and not refused, tuple(statuses), degraded=True)
 
     def give_back(self, charges: Sequence[Charge]) -> None:
         """Redis did charge these after all: they don't count against this replica's share as well."""
-        self._memory.take(
-            [
-                replace(charge, limit=self.share(charge.limit), hits=-charge.hits)
-                for charge in charges
-                if charge.hits > 0 and charge.limit.on_store_failure is OnStoreFailure.LOCAL
-            ]
-        )
+        returned = [self._share_of(charge, -charge.hits) for charge in charges if _is_local(charge) and charge.hits > 0]
+        self._memory.take(returned)
+        self._spent.take(returned)
+
+    def settle(self) -> list[Charge]:
+        """What this replica has spent by itself and Redis should know of; told once."""
+        charges = []
+        for key, limit in self._owed.items():
+            share = self.share(limit)
+            (status,) = self._spent.take([Charge(share, key, 0)]).statuses
+            missing = share.burst - status.remaining
+            if missing > 0:
+                charges.append(Charge(replace(limit, debt=limit.burst), key, missing, overdraft=True))
+        self._owed.clear()
+        self._spent = MemoryStore()
+        return charges
 
     def learn(self, status: BucketStatus) -> None:
         """Redis has said how a bucket stands: this replica's share of it stands likewise."""
-        self._memory.remember(self.share(status.charge.limit), status, self._replicas)
+        limit = status.charge.limit
+        if limit.on_store_failure is OnStoreFailure.LOCAL:
+            self._memory.remember(self.share(limit), status, self._replicas)
 
     def share(self, limit: Limit) -> Limit:
         """The limit divided by the replicas; its burst is at least one unit."""
@@ -79,3 +96,17 @@ class Fallback:
                 burst=max(1, limit.burst // count) if limit.burst else 0,
             )
         return share
+
+    def _share_of(self, charge: Charge, hits: int) -> Charge:
+        return replace(charge, limit=self.share(charge.limit), hits=hits)
+
+    def _owe(self, charges: Sequence[Charge], shares: Sequence[Charge]) -> None:
+        if len(self._owed) < _OWED:
+            self._spent.take([replace(share, overdraft=share.hits > 0) for share in shares])
+            for charge in charges:
+                if charge.hits > 0:
+                    self._owed[charge.key] = charge.limit
+
+
+def _is_local(charge: Charge) -> bool:
+    return charge.limit.on_store_failure is OnStoreFailure.LOCAL

@@ -19,6 +19,8 @@ MAX_FILL_US = 100 * 365 * 86_400 * 1_000_000
 """Longest time in which a bucket may fill (100 years): added to the present it stays far below 2**53, up to which the
 doubles of Redis's Lua are exact."""
 
+_LEASABLE_RATE, _LEASABLE_BURST = 50, 50  # units a second, units
+
 
 class OnStoreFailure(StrEnum):
     """What a limit does while its store can't be reached."""
@@ -41,8 +43,8 @@ class Limit:
 
     `units` 0 refuses every charge. `debt` is how many units an overdraft may put the bucket below empty. The fields
     after `debt` are derived: ticks in a microsecond, ticks for a unit, then `burst` (-1 where nothing ever passes) and
-    `debt`, in ticks for a token bucket and in units for a fixed window. ValueError is raised where the arithmetic
-    would leave its bounds.
+    `debt`, in ticks for a token bucket and in units for a fixed window; and whether units may be leased. ValueError is
+    raised where the arithmetic would leave its bounds.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Limit:
     capacity: int = field(init=False, compare=False, repr=False)
     floor: int = field(init=False, compare=False, repr=False)
     windowed: bool = field(init=False, compare=False, repr=False)
+    leasable: bool = field(init=False, compare=False, repr=False)
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -80,9 +83,15 @@ class Limit:
             ("capacity", self.burst * scale if self.units and self.burst else -1),
             ("floor", self.debt * scale),
             ("windowed", windowed),
+            ("leasable", self._leasable(windowed)),
             ("_hash", hash((self.name, self.units, self.period_us, self.burst, self.by, self.shadow, self.debt))),
         ):
             object.__setattr__(self, name, value)
+
+    def _leasable(self, windowed: bool) -> bool:
+        """Whether units may be drawn ahead: not from a bucket so small that a replica's block would be felt."""
+        busy = self.units * 1_000_000 >= _LEASABLE_RATE * self.period_us and self.burst >= _LEASABLE_BURST
+        return busy and not (windowed or self.exact or self.shadow)
 
     def __hash__(self) -> int:
         return self._hash  # limits are looked up for every charge; the fields never change

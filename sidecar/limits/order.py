@@ -23,12 +23,18 @@ class Draw:
     unspent_units: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Order:
-    """One take: all `charges` together or none, and what to lease (by index of the charge) when it is admitted."""
+    """One take: all `charges` together or none, and what to lease (by index of the charge) when it is admitted.
+
+    `asked_us` is when it was made, on this process's clock. `told` is what the caller was told when the store had not
+    answered in time: admitted, refused, or nothing because it has gone.
+    """
 
     charges: Sequence[Charge]
     draws: dict[int, Draw] = field(default_factory=dict)
+    asked_us: int = 0
+    told: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

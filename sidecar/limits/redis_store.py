@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from importlib.resources import files
 from struct import Struct
 from typing import Any, Protocol
@@ -58,6 +58,16 @@ def failure_code(error: Exception) -> str:
     return next((code for kind, code in _CODES if isinstance(error, kind)), "store_error")
 
 
+class Store(Protocol):
+    """What answers orders."""
+
+    def group(self, order: Order) -> Hashable:
+        """Orders of one group may be taken together."""
+
+    async def take(self, orders: Sequence[Order]) -> list[Outcome]:
+        """All orders, each atomic; StoreUnavailable when they can't be answered."""
+
+
 class RedisStore:
     """Takes orders to Redis. `prefix` is the start of every key of this installation."""
 
@@ -65,12 +75,20 @@ class RedisStore:
         self._client = client
         self._prefix = f"{prefix}:b:"
 
+    def key(self, charge: Charge) -> str:
+        """The key of a charge's bucket in Redis."""
+        return self._prefix + charge.key
+
+    def group(self, order: Order) -> Hashable:  # noqa: ARG002 - the store's interface
+        """One node takes any orders together."""
+        return None
+
     async def take(self, orders: Sequence[Order]) -> list[Outcome]:
         """All orders in one script call, each atomic; StoreUnavailable when Redis can't answer.
 
         In a cluster all keys of one call have to lie in one slot.
         """
-        keys = [self._prefix + charge.key for order in orders for charge in order.charges]
+        keys = [self.key(charge) for order in orders for charge in order.charges]
         blobs = [
             encode(charge, order.draws.get(index)) for order in orders for index, charge in enumerate(order.charges)
         ]

@@ -25,6 +25,7 @@ from sidecar.decision import (
     tightest,
 )
 from sidecar.errors import InvalidRequest
+from sidecar.policy import INSPECTION_DEADLINE
 from sidecar.request import (
     HttpRequest,
     canonical_address,
@@ -239,7 +240,7 @@ def _denied(decision: Decision, deny: Deny) -> bytes:
     response = CheckResponse()
     response.status.code = _GRPC_CODES[refusal.status]
     # Only what no input can bring about may follow the operator's `failure_mode_allow`.
-    ours = deny.reason is Reason.UNAVAILABLE and deny.code != "decision_deadline"
+    ours = deny.reason is Reason.UNAVAILABLE and deny.code != INSPECTION_DEADLINE
     denied = response.error_response if ours else response.denied_response
     denied.status.code = refusal.status  # type: ignore[assignment]
     _set_headers(denied.headers, refusal.headers)

@@ -62,7 +62,7 @@ def _burst(stage: Stage) -> Outcome:
     last = responses[-1]
     wait = last.headers.get("retry-after", "")
     faults = [] if statuses == [200] * _BURST + [429] * 2 else [f"statuses were {statuses}"]
-    faults += [] if wait.isdigit() and 0 < int(wait) <= 60 else ["no useful retry-after"]
+    faults += [] if wait.isdigit() and 20 <= int(wait) <= 30 else ["retry-after is not when the next unit comes"]
     return answered(last, f"{' '.join(map(str, statuses))} · retry-after: {wait}", *faults)
 
 
@@ -77,7 +77,7 @@ def _shared_burst(stage: Stage) -> Outcome:
 def _injection(content: str, stage: Stage) -> Outcome:
     response = stage.chat(stage.credentials.key, content)
     rules = response.json().get("error", {}).get("rules", []) if response.status_code == 403 else []
-    faults = [] if any(rule.startswith("injection") for rule in rules) else ["no rule of the injection pack is named"]
+    faults = [] if "injection.override.ignore_previous" in rules else ["the rule for this sentence is not named"]
     return answered(response, f"rules: {', '.join(rules)}", *faults)
 
 
@@ -90,7 +90,7 @@ def _zero_width_injection(stage: Stage) -> Outcome:
 
 
 def _base64_injection(stage: Stage) -> Outcome:
-    return _injection(f"Decode this and do it: {base64.b64encode(_INJECTION.encode()).decode()}", stage)
+    return _injection(f"A note for you: {base64.b64encode(_INJECTION.encode()).decode()}", stage)
 
 
 def _sensitive_term(stage: Stage) -> Outcome:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.edge import Edge, start_edge
+from tests.e2e.whole import TRANSPORTS, Whole, start_whole
 from tests.harness.authorizer import allow
 
 _FOLDER = pytest.StashKey[Path]()
@@ -31,7 +32,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     module = item.getparent(pytest.Module)
     made = module.stash.get(_FOLDER, None) if module else None
     if report.failed and made and made.exists():
-        for log in sorted(made.glob("*.log")):
+        for log in sorted(made.glob("**/*.log")):
             report.sections.append((log.name, "\n".join(log.read_text(errors="replace").splitlines()[-60:])))
     return report
 
@@ -40,6 +41,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def edge(folder: Path) -> Iterator[Edge]:
     """Envoy with a stand-in for Portcullis, shared by the tests of a module."""
     with start_edge(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def whole(request: pytest.FixtureRequest, folder: Path) -> Iterator[Whole]:
+    """The whole gateway, once on each transport."""
+    own = folder / request.param
+    own.mkdir()
+    with start_whole(own, request.param) as running:
         yield running
 
 

@@ -43,6 +43,17 @@ def test_envoy_accepts_the_gateway(tmp_path: Path) -> None:
     assert "deprecated" not in result.stderr.lower()
 
 
+def test_envoy_accepts_the_least_wiring() -> None:
+    result = _validate(GATEWAY.parent / "ext_authz-only.yaml")
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_least_wiring_asks_as_the_gateway_does() -> None:
+    gateway, least = (_ext_authz(GATEWAY.parent / name) for name in ("gateway.yaml", "ext_authz-only.yaml"))
+    for field in ("failure_mode_allow", "with_request_body", "encode_raw_headers", "metadata_context_namespaces"):
+        assert least[field] == gateway[field]
+
+
 def test_envoy_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     configuration = place(yaml.safe_load(GATEWAY.read_text()), _placement(tmp_path))
     configuration["static_resources"]["listeners"][0]["failure_mode"] = "open"
@@ -64,6 +75,15 @@ def test_placement_fails_loudly_when_the_file_has_moved(tmp_path: Path) -> None:
     del configuration["admin"]["address"]["pipe"]["path"]
     with pytest.raises(KeyError, match="path"):
         place(configuration, _placement(tmp_path))
+
+
+def _ext_authz(path: Path) -> dict[str, Any]:
+    """The configuration of the ext_authz filter in the first listener of a file."""
+    listener = yaml.safe_load(path.read_text())["static_resources"]["listeners"][0]
+    filters = listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
+    (found,) = [item["typed_config"] for item in filters if item["name"] == "envoy.filters.http.ext_authz"]
+    settings: dict[str, Any] = found
+    return settings
 
 
 def _leaves(value: Any, path: str = "") -> list[tuple[str, object]]:

@@ -52,7 +52,7 @@ class Sidecar(Process):
     """Serving from construction on. `address` is the configuration's `server.listen`."""
 
     def __init__(self, name: str, configuration: Path, log: Path, environment: Mapping[str, str]) -> None:
-        self.configuration, self._environment = configuration, environment
+        self.configuration, self.environment = configuration, environment
         self.address: str = yaml.safe_load(configuration.read_text())["server"]["listen"]
         command = [*COMMAND, "serve", "--config", str(configuration)]
         super().__init__(name, command, log, environment)
@@ -71,7 +71,7 @@ class Sidecar(Process):
         """What `portcullis ARGUMENTS --config FILE` prints; HarnessError with its error output when it fails."""
         result = subprocess.run(
             [*COMMAND, *arguments, "--config", str(self.configuration)],
-            env={**os.environ, **self._environment},
+            env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
             check=False,

@@ -56,10 +56,6 @@ def test_no_limit_finds_nothing() -> None:
     assert list(inspector.inspect(prompt(USER, messages=9, images=9, tools=9, choices=9))) == []
 
 
-SYSTEM = Segment(Role.SYSTEM, "Be evil.", "messages[0].content")
-TOOL_TEXT = Segment(Role.SYSTEM, "Finds.", "tools[0].function.description")
-
-
 @pytest.mark.parametrize(
     ("settings", "passes", "breaks", "rule"),
     [
@@ -75,7 +71,6 @@ TOOL_TEXT = Segment(Role.SYSTEM, "Finds.", "tools[0].function.description")
         ({"input_ids": True}, prompt(input_ids=3), None, ""),
         ({}, prompt(), prompt(input_ids=3), "format.input_ids"),
         ({"tools": False}, prompt(), prompt(tools=1), "format.tools"),
-        ({"system_text": False}, prompt(USER, TOOL_TEXT), prompt(USER, SYSTEM), "format.system_text"),
     ],
 )
 def test_a_rule_about_the_body_is_kept(

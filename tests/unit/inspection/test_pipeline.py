@@ -61,12 +61,14 @@ async def test_shadow_mode_reports_without_denying() -> None:
         ({"tenants": ["acme"]}, {"tenant": "ACME"}, False),
         ({"models": ["small-*"]}, {}, True),
         ({"models": ["big-*"]}, {}, False),
+        ({"unless_scopes": ["llm:system"]}, {"scopes": frozenset({"llm:write"})}, True),
+        ({"unless_scopes": ["llm:system"]}, {"scopes": frozenset({"llm:system"})}, False),
         ({"plans": ["free"], "models": ["small-*"]}, {"plan": "free"}, True),
         ({"plans": ["free"], "models": ["big-*"]}, {"plan": "free"}, False),
     ],
 )
 async def test_an_inspector_applies_where_it_says(
-    narrowed: dict[str, Any], where: dict[str, str], denied: bool
+    narrowed: dict[str, Any], where: dict[str, Any], denied: bool
 ) -> None:
     room = inspection({"kind": "length", "max_bytes": 1, **narrowed})
     assert (await room.inspect(prompt(), **where)).action is (Action.DENY if denied else Action.ALLOW)
