@@ -22,7 +22,7 @@ install: $(READY)  ## Install everything into .venv
 
 .PHONY: test
 test: $(READY)  ## Run every test, end-to-end ones included
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
 .PHONY: check
 check: $(READY)  ## What CI runs: format, lint, types, generated code, tests
