@@ -42,6 +42,7 @@ class Rule(Settings):
     unless: tuple[str, ...] = Field(
         default=(), description="A match does not count where one of these is found in it or just around it"
     )
+    quotable: bool = Field(default=True, description="Whether the words may be talked about, with a lower score")
     hits: tuple[str, ...] = Field(default=(), description="Texts that must hit this rule")
     misses: tuple[str, ...] = Field(default=(), description="Benign texts in the same words that must not")
 
@@ -142,7 +143,7 @@ class RulePack:
     def _hit(self, data: bytes, name: str, start: int, end: int) -> RuleHit:
         rule = self._rules[name]
         score = rule.score
-        if self._mention.search(data, max(0, start - _MENTION_BEFORE), start):
+        if rule.quotable and self._mention.search(data, max(0, start - _MENTION_BEFORE), start):
             score *= _MENTION_DAMPING
         return RuleHit(rule.id, rule.category, score, *_characters(data, start, end), rule.severity)
 

@@ -21,6 +21,7 @@ _SHRINKAGE: Final = 1e-6
 _STEP: Final = 1.0
 _EPOCHS: Final = 8
 _ROUNDS: Final = 2
+_SPREAD: Final = 0.35  # halved the false positives on long chat texts for no loss of recall
 _FLOOR: Final = -1.5  # chosen on sources left out: recall there rose from 0.54 to 0.63 at the same false positives
 
 # Some sources say less about injection than their size: persona texts are mostly story, one is about harm instead, and
@@ -105,7 +106,8 @@ class Fitted:
 
     def model(self, slope: float = 1.0, middle: float = 0.0) -> InjectionModel:
         """A scorer that gives 0.5 where the log-odds are `middle`, with log-odds stretched by `slope`."""
-        return InjectionModel((self.weights * slope).astype(np.float32), (self.bias - middle) * slope, _FLOOR * slope)
+        weights = (self.weights * slope).astype(np.float32)
+        return InjectionModel(weights, (self.bias - middle) * slope, floor=_FLOOR * slope, spread=_SPREAD * slope)
 
 
 def fit(windows_: Windows, cases: Sequence[Case]) -> Fitted:

@@ -25,6 +25,7 @@ from sidecar.inspection.model.features import (
 )
 
 _ARTEFACT = "injection.npz"
+_MANY = 32  # windows; beyond, padding a text buys nothing more
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,16 @@ class InjectionModel:
     that threads may share it.
     """
 
-    __slots__ = ("_bias", "_floor", "_weights")
+    __slots__ = ("_bias", "_floor", "_spread", "_weights")
 
-    def __init__(self, weights: NDArray[np.float32], bias: float, floor: float) -> None:
-        """`floor` (below 0) is the least that a word can count, so that friendly words can't drown an attack."""
+    def __init__(self, weights: NDArray[np.float32], bias: float, *, floor: float, spread: float) -> None:
+        """Log-odds: `floor` (below 0) is the least that a word can count, so that friendly words can't drown an attack;
+        `spread` is what each doubling of a long text takes off (in units of its natural logarithm), because the worst
+        of many windows is worse by chance."""
         self._weights = weights
         self._bias = bias
         self._floor = floor
+        self._spread = spread
 
     @classmethod
     def load(cls, path: Path | None = None) -> InjectionModel:
@@ -71,13 +75,15 @@ class InjectionModel:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             weights = np.zeros(1 << BITS, np.float32)
             weights[arrays["buckets"]] = arrays["weights"]
-            return cls(weights, float(arrays["bias"]), float(arrays["floor"]))
+            bias, floor, spread = (float(arrays[name]) for name in ("bias", "floor", "spread"))
+            return cls(weights, bias, floor=floor, spread=spread)
 
     def save(self, path: Path) -> None:
         """Write the artefact: the buckets that carry weight, as half floats."""
         buckets = np.flatnonzero(self._weights).astype(np.uint32)
         weights = self._weights[buckets].astype(np.float16)
-        np.savez_compressed(path, buckets=buckets, weights=weights, bias=self._bias, floor=self._floor)
+        shape = {"bias": self._bias, "floor": self._floor, "spread": self._spread}
+        np.savez_compressed(path, buckets=buckets, weights=weights, **{k: np.float64(v) for k, v in shape.items()})
 
     def score(self, text: str) -> float:
         """0..1 for the most suspicious window of the text; 0 for a text without words."""
@@ -105,7 +111,8 @@ class InjectionModel:
         sums = np.zeros(len(words) + 1)
         np.cumsum(np.maximum(share, self._floor), out=sums[1:])
         first, end = windows(len(words))
-        return (sums[end] - sums[first]) / np.sqrt(end - first + DAMPING) + self._bias, first, end
+        bias = self._bias - self._spread * math.log(min(len(first), _MANY))
+        return (sums[end] - sums[first]) / np.sqrt(end - first + DAMPING) + bias, first, end
 
     def explain(self, text: str, count: int = 10) -> list[tuple[str, float]]:
         """The `count` n-grams that moved the score most, each with its share of the logit; negative ones speak for it.
