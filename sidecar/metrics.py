@@ -6,6 +6,8 @@ from closed sets or configuration, never from a request.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 
 class Counter:
     """A monotonic sum per tuple of label values."""
@@ -52,12 +54,7 @@ class Histogram:
         if cell is None:
             cell = self.values[label_values] = ([0] * (len(self.bounds) + 1), [0.0])
         counts, total = cell
-        index = 0
-        for bound in self.bounds:
-            if value <= bound:
-                break
-            index += 1
-        counts[index] += 1
+        counts[bisect_left(self.bounds, value)] += 1
         total[0] += value
 
 

@@ -161,8 +161,7 @@ def _options(settings: RedisSettings) -> dict[str, Any]:
         "socket_keepalive": True,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
-        "lib_name": None,
-        "lib_version": None,
+        "driver_info": None,
     }
     if urlsplit(settings.url).scheme == "rediss":
         options |= {

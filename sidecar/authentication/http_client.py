@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import aiohttp
 
 from sidecar.errors import StoreUnavailable
 
 _TIMEOUT = 2.0
+_ACCEPT: Mapping[str, str] = MappingProxyType({"accept": "application/json"})
 
 
 class HttpClient:
@@ -24,9 +26,9 @@ class HttpClient:
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
 
-    async def get(self, url: str, limit: int) -> bytes:
+    async def get(self, url: str, limit: int, headers: Mapping[str, str] = _ACCEPT) -> bytes:
         """The body of `url`, at most `limit` bytes."""
-        return await self._fetch("GET", url, limit, {"accept": "application/json"}, None)
+        return await self._fetch("GET", url, limit, headers, None)
 
     async def post(self, url: str, limit: int, headers: Mapping[str, str], body: bytes) -> bytes:
         """The answer to a POST, at most `limit` bytes."""

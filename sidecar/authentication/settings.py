@@ -54,11 +54,40 @@ Environment = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$")]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
+class AwsKmsSettings(Settings):
+    """A symmetric key in AWS KMS; credentials come from the environment as usual there. Needs the extra `kms`."""
+
+    key_id: str = Field(min_length=1, description="key id, ARN or alias; must allow Encrypt and Decrypt")
+    region: str | None = Field(default=None, description="by default that of the environment")
+    endpoint: SafeUrl | None = Field(default=None, description="another endpoint, such as that of a VPC")
+
+
+class VaultSettings(Settings):
+    """A key of HashiCorp Vault's transit engine (aes256-gcm96)."""
+
+    address: SafeUrl = Field(description="where Vault is, such as https://vault.example.com:8200")
+    key: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$", description="name of the transit key")
+    mount: str = Field(default="transit", pattern=r"^[A-Za-z0-9_./-]{1,128}$", description="where transit is mounted")
+    namespace: str | None = Field(default=None, description="Vault namespace")
+    token_env: str | None = Field(default=None, description="environment variable with a Vault token")
+    token_file: LocalPath | None = Field(
+        default=None, description="file with a Vault token, read anew each time, as Vault's agent renews it"
+    )
+
+    @model_validator(mode="after")
+    def _one_token(self) -> VaultSettings:
+        if (self.token_env is None) == (self.token_file is None):
+            raise ValueError("name exactly one of token_env, token_file")
+        return self
+
+
 class MasterKeySettings(Settings):
     """The key that wraps every other key of the key store. Exactly one source."""
 
     env: str | None = Field(default=None, description="environment variable that holds the key, base64, 32 bytes")
     file: LocalPath | None = Field(default=None, description="file of keys, base64, one a line; the first one wraps")
+    aws_kms: AwsKmsSettings | None = Field(default=None, description="a key in AWS KMS")
+    vault: VaultSettings | None = Field(default=None, description="a transit key in HashiCorp Vault")
 
     @model_validator(mode="after")
     def _one_source(self) -> MasterKeySettings:

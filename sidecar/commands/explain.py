@@ -52,7 +52,7 @@ async def _explain(path: Path, text: str, *, as_json: bool) -> int:
         print(json.dumps(stages))
     else:
         for name, shown in stages.items():
-            print(f"{name:<12}{_line(shown)}")
+            print(f"{name:<12}{_line(name, shown)}")
     return 0 if isinstance(decision.verdict, Allow) else 1
 
 
@@ -92,9 +92,22 @@ def _stages(request: Any, decision: Any) -> dict[str, Any]:
     return stages
 
 
-def _line(shown: Any) -> str:
-    if isinstance(shown, list):
-        return "; ".join(_line(item) for item in shown)
-    if isinstance(shown, dict):
-        return "  ".join(f"{key} {' '.join(v) if isinstance(v, list) else v}" for key, v in shown.items() if v != "")
+def _line(stage: str, shown: Any) -> str:
+    if stage == "request":
+        return f"{shown['method']} {shown['path']}  host {shown['host'] or '-'}  from {shown['from'] or '-'}"
+    if stage == "credential":
+        rights = (
+            f"tenant {shown['tenant'] or '-'}  plan {shown['plan'] or '-'}  scopes {' '.join(shown['scopes']) or '-'}"
+        )
+        return f"{shown['principal']}  {rights}"
+    if stage == "prompt":
+        return f"model {shown['model'] or '-'}, {shown['segments']} segments, {shown['bytes']} bytes"
+    if stage == "limits":
+        return "; ".join(f"{b['name']} {'OVER' if b['over'] else b['remaining']} of {b['of']}" for b in shown)
+    if stage == "findings":
+        return "; ".join(f"{f['rule']} ({f['score']:.2f}, {f['action']})" for f in shown)
+    if stage == "decision" and shown["verdict"] == "deny":
+        return f"deny, {shown['reason']} ({shown['code']}), answered with {shown['status']}"
+    if stage == "decision":
+        return f"allow ({shown['code']})"
     return str(shown)

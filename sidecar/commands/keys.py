@@ -17,7 +17,7 @@ from sidecar.errors import ConfigurationError, InvalidCommand
 from sidecar.settings import parse_duration
 
 if TYPE_CHECKING:
-    from sidecar.authentication.api_keys import KeyAdministration, KeyRecord, Keyring
+    from sidecar.authentication.api_keys import KeyAdministration, KeyRecord, KeyRequest, Keyring
     from sidecar.config import Config
 
 _HIDDEN = ("mac", "pepper")
@@ -28,16 +28,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command and its actions."""
     parser = commands.add_parser("keys", help="make, list, end and rotate API keys")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    create = _action(actions, "create", _create, "make a key; it is shown once")
-    create.add_argument("--env", default="", help="environment of the key; by default the first of the configuration")
-    for name, text in (("name", "what it is for"), ("owner", "who answers for it"), ("tenant", ""), ("plan", "")):
-        create.add_argument(f"--{name}", default="", help=text)
-    create.add_argument("--scope", action="append", default=[], help="llm:read, llm:write, ...; may be repeated")
-    create.add_argument("--model", action="append", help="glob pattern; may be repeated; by default the plan's")
-    create.add_argument("--address", action="append", default=[], help="network that may use it; may be repeated")
-    create.add_argument("--metadata", action="append", default=[], metavar="NAME=VALUE")
-    create.add_argument("--not-before", type=_moment, metavar="WHEN", help="2027-01-31, a date with time, or 7d")
-    create.add_argument("--expires", type=_moment, metavar="WHEN", help="2027-01-31, a date with time, or 90d")
+    _describe(_action(actions, "create", _create, "make a key; it is shown once"))
+    _describe(_action(actions, "import", _import, "accept a key made elsewhere, read from standard input"))
     listing = _action(actions, "list", _list, "list keys")
     listing.add_argument("--tenant", help="only this tenant's")
     listing.add_argument("--owner", help="only this owner's")
@@ -54,6 +46,18 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     shred = _action(actions, "shred", _shred, "destroy a tenant's data key: its records can never be read again")
     shred.add_argument("--tenant", required=True)
     shred.add_argument("--yes", action="store_true", help="really do it")
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--env", default="", help="environment of the key; by default the first of the configuration")
+    for name, text in (("name", "what it is for"), ("owner", "who answers for it"), ("tenant", ""), ("plan", "")):
+        parser.add_argument(f"--{name}", default="", help=text)
+    parser.add_argument("--scope", action="append", default=[], help="llm:read, llm:write, ...; may be repeated")
+    parser.add_argument("--model", action="append", help="glob pattern; may be repeated; by default the plan's")
+    parser.add_argument("--address", action="append", default=[], help="network that may use it; may be repeated")
+    parser.add_argument("--metadata", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--not-before", type=_moment, metavar="WHEN", help="2027-01-31, a date with time, or 7d")
+    parser.add_argument("--expires", type=_moment, metavar="WHEN", help="2027-01-31, a date with time, or 90d")
 
 
 Run = Callable[["_Tools", argparse.Namespace], Awaitable[int]]
@@ -89,10 +93,10 @@ async def _with_tools(run: Run, options: argparse.Namespace) -> int:
         await keyring.load()
         return await run(_Tools(config, KeyAdministration(store, keyring), keyring), options)
     finally:
-        await store.close()
+        await keyring.close()
 
 
-async def _create(tools: _Tools, options: argparse.Namespace) -> int:
+def _request(tools: _Tools, options: argparse.Namespace) -> KeyRequest:
     from sidecar.authentication.api_keys import KeyRequest  # noqa: PLC0415
 
     settings = tools.config.authentication.api_keys
@@ -103,7 +107,7 @@ async def _create(tools: _Tools, options: argparse.Namespace) -> int:
     environment = options.env or settings.environments[0]
     if environment not in settings.environments:
         raise InvalidCommand("environment", f"this gateway takes keys of {', '.join(settings.environments)} only")
-    request = KeyRequest(
+    return KeyRequest(
         environment=environment,
         name=options.name,
         owner=options.owner,
@@ -116,8 +120,21 @@ async def _create(tools: _Tools, options: argparse.Namespace) -> int:
         not_before=options.not_before,
         expires_at=options.expires,
     )
-    record, text = await tools.keys.create(request)
+
+
+async def _create(tools: _Tools, options: argparse.Namespace) -> int:
+    record, text = await tools.keys.create(_request(tools, options))
     _print_new(record, text, options)
+    return 0
+
+
+async def _import(tools: _Tools, options: argparse.Namespace) -> int:
+    settings = tools.config.authentication.api_keys
+    if settings is None or not settings.imported:
+        raise ConfigurationError(str(options.config), "authentication.api_keys.imported", "is off", "set it to true")
+    text = sys.stdin.readline().strip()  # never an argument: those show in process lists and histories
+    record = await tools.keys.import_key(_request(tools, options), text)
+    print(json.dumps(_public(record, {})) if options.json else f"imported as {record.id}")
     return 0
 
 

@@ -13,12 +13,12 @@ from pydantic import Field, field_validator
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import InspectorSettings
 from sidecar.inspection.pii_entities import ENTITIES, Entity, Shape, shapes
-from sidecar.inspection.scanner import Scanner
+from sidecar.inspection.scanner import MOST_MATCHES, Scanner
 from sidecar.prompt import Prompt, Role
 
 _BEFORE, _AFTER = 60, 30  # bytes within which a telling word is near
 _MOST_FINDINGS = 200
-_MOST_CANDIDATES = 1500
+_MOST_CANDIDATES = 600
 _EDGE = "[^0-9A-Za-z]"
 
 _Place = tuple[int, int, float, int]
@@ -69,14 +69,14 @@ class PiiInspector:
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each place, by the surest check when several agree; 200 places a segment at most.
 
-        A segment with more than 1500 candidates is `pii.too_many` as well, and those beyond are not checked.
+        A segment with more than 600 candidates is `pii.too_many` as well, and those beyond are not checked.
         """
         for index, segment in enumerate(prompt.segments):
             if segment.role in self._roles:
                 # A space in front makes offsets those of the character before, and gives the text edges.
                 data = b" %b " % segment.text.encode("utf-8", "surrogatepass")
                 ends, words = self._scan(data)
-                if len(ends) > _MOST_CANDIDATES:
+                if len(ends) > _MOST_CANDIDATES or len(ends) + sum(map(len, words.values())) >= MOST_MATCHES:
                     # Nobody writes that many numbers by hand: say so, and don't spend the time on the rest.
                     yield self._flood(index, len(segment.text))
                     del ends[_MOST_CANDIDATES:]

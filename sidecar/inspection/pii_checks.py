@@ -42,7 +42,7 @@ def luhn(digits: str) -> bool:
 def card(text: str, near: bool) -> float:
     """A payment card's number."""
     digits = _NOT_DIGITS.sub("", text)
-    if not _ISSUERS.match(digits) or not luhn(digits) or len(set(digits)) < 3:
+    if not _ISSUERS.match(digits) or not luhn(digits) or len(set(digits)) == 1:
         return 0.0
     if near:
         return 1.0

@@ -63,6 +63,7 @@ _DATES = (
     rf"\d{{1,2}}(?:st|nd|rd|th)? {_MONTH},? {_YEAR}",
     rf"{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}",
 )
+_BARE = r"\d(?:[ ./-]?\d){6,14}[A-Za-z]{0,2}"
 _TOLD = checks.shape(0.8)
 
 
@@ -98,18 +99,7 @@ def shapes(regions: tuple[str, ...]) -> tuple[Shape, ...]:
         ),
         Shape("wallet", "wallet", r"(?:bc1|[13])[a-zA-HJ-NP-Z0-9]{25,59}", checks.wallet, severity="low", reach=64),
         Shape("ip_address", "ip_address", r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}", checks.address, severity="low"),
-        *(
-            Shape(
-                f"national_id.{number.id}",
-                "national_id",
-                number.pattern or r"\d(?:[ ./-]?\d){6,14}[A-Za-z]{0,2}",
-                checks.national(number.module),
-                number.words,
-                needs_word=not number.pattern,
-                severity="high",
-            )
-            for number in NUMBERS
-        ),
+        *_national_numbers(),
         Shape(
             "national_id.other",
             "national_id",
@@ -120,3 +110,14 @@ def shapes(regions: tuple[str, ...]) -> tuple[Shape, ...]:
             severity="high",
         ),
     )
+
+
+def _national_numbers() -> list[Shape]:
+    found: list[Shape] = []
+    for number in NUMBERS:
+        rule, check = f"national_id.{number.id}", checks.national(number.module)
+        if number.pattern:
+            found.append(Shape(rule, "national_id", number.pattern, check, number.words, severity="high"))
+        if number.words:
+            found.append(Shape(rule, "national_id", _BARE, check, number.words, needs_word=True, severity="high"))
+    return found

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import hyperscan
 
 FIRST_MATCH: int = hyperscan.HS_FLAG_SINGLEMATCH
 """Flag: report a pattern once, where its first match ends."""
+
+MOST_MATCHES = 20_000
+"""A scan stops after so many matches: each costs a call, and nobody reads that many."""
 
 
 class Scanner:
@@ -29,16 +33,18 @@ class Scanner:
         self._threads = threading.local()
 
     def scan(self, data: bytes) -> list[tuple[int, int]]:
-        """(index of the pattern, byte offset of the match's end) of every match, by rising end."""
+        """(index of the pattern, byte offset of the match's end) of every match up to MOST_MATCHES, by rising end."""
         scratch = getattr(self._threads, "scratch", None)
         if scratch is None:
             # Hyperscan refuses a scratch that another thread is using.
             scratch = self._threads.scratch = hyperscan.Scratch(self._database)
         found: list[tuple[int, int]] = []
-        self._database.scan(data, match_event_handler=_record, context=found, scratch=scratch)
+        with suppress(hyperscan.ScanTerminated):
+            self._database.scan(data, match_event_handler=_record, context=found, scratch=scratch)
         return found
 
 
-def _record(pattern: int, _start: int, end: int, _flags: int, found: object) -> None:
+def _record(pattern: int, _start: int, end: int, _flags: int, found: object) -> bool:
     assert isinstance(found, list)
     found.append((pattern, end))
+    return len(found) >= MOST_MATCHES

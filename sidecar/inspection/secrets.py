@@ -22,11 +22,12 @@ from sidecar.yaml_loader import load_yaml
 _PART = "[A-Za-z0-9_-]"
 _EDGE = "[^A-Za-z0-9_-]"
 _START = rf"(?:{_EDGE}|\\[nrt])"  # a secret may follow an escaped line end in pasted code
+_BEHIND = rf"(?:(?<!{_PART})|(?<=\\[nrt]))"
 _ASSIGNED = r"[A-Za-z0-9_ .-]*[\"'`\]]{0,2}[ \t]{0,4}(?:=>|:=|=|:|,)[ \t]{0,4}[\"'`]{0,2}"
 _GENERIC_NAMES = "api[_-]?key|secret|access[_-]?key|auth[_-]?token|token|passw(?:or)?d|pwd|credentials?|private[_-]?key"
 _GENERIC_VALUE = "[A-Za-z0-9+=_.!@#$%^&*-][A-Za-z0-9+/=_.!@#$%^&*-]{9,}"
 _REACH = 480
-_MOST_CANDIDATES = 500
+_MOST_CANDIDATES = 200
 _PLACEHOLDER = re.compile(
     "example|sample|dummy|placeholder|change.?me|redacted|your|insert|xxxx|\\*\\*\\*|\\.\\.\\.|0{6}|12345678|abcdefg|<|\\$\\{|\\{\\{",
     re.IGNORECASE,
@@ -68,24 +69,27 @@ class SecretsInspector:
         self._action = settings.action
         self._roles = frozenset(settings.roles)
         kinds = _read_kinds()
-        patterns = {key: expand(pattern, kinds.classes) for key, pattern in kinds.marked.items()}
+        patterns = {key: (_BEHIND, _START, expand(one, kinds.classes)) for key, one in kinds.marked.items()}
         for key, (names, value) in kinds.named.items():
-            patterns[f"{key}_assigned"] = f"(?i:{names}){_ASSIGNED}(?P<value>{expand(value, kinds.classes)})"
+            patterns[f"{key}_assigned"] = ("", "", _assignment(names, expand(value, kinds.classes)))
         if settings.generic:
-            patterns["generic"] = f"(?i:{_GENERIC_NAMES}){_ASSIGNED}(?P<value>{_GENERIC_VALUE})"
-        patterns = {key: pattern for key, pattern in patterns.items() if key not in settings.ignore}
+            patterns["generic"] = ("", "", _assignment(_GENERIC_NAMES, _GENERIC_VALUE))
+        for key in settings.ignore:
+            patterns.pop(key, None)
         self._kinds = tuple(patterns)
-        self._locators = [
-            re.compile(rf"(?:(?<!{_PART})|(?<=\\[nrt]))(?:{pattern})\Z".encode()) for pattern in patterns.values()
-        ]
+        self._locators = [re.compile(f"{behind}(?:{pattern})\\Z".encode()) for behind, _, pattern in patterns.values()]
         self._scanner = Scanner(
-            [f"{_START}(?:{pattern.replace('?P<value>', '?:')}){_EDGE}".encode() for pattern in patterns.values()], 0
+            [
+                f"{start}(?:{pattern.replace('?P<value>', '?:')}){_EDGE}".encode()
+                for _, start, pattern in patterns.values()
+            ],
+            0,
         )
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each secret, by the most telling kind.
 
-        A segment with more than 500 candidates is `secrets.too_many` as well, and only its last 500 are checked.
+        A segment with more than 200 candidates is `secrets.too_many` as well, and only its last 200 are checked.
         """
         for index, segment in enumerate(prompt.segments):
             if segment.role in self._roles:
@@ -131,6 +135,11 @@ class SecretsInspector:
             start=start,
             end=end,
         )
+
+
+def _assignment(names: str, value: str) -> str:
+    """A value given to a name that ends in, or holds, one of `names`."""
+    return f"(?i:{names}){_ASSIGNED}(?P<value>{value})"
 
 
 def _is_random(kind: str, value: str) -> bool:

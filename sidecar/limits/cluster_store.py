@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +22,18 @@ class _Part:
     indices: list[int]
     order: Order
 
+    @property
+    def unconditional(self) -> bool:
+        """Whether something has to be charged or given back whatever becomes of the rest."""
+        return any(charge.overdraft or charge.hits < 0 for charge in self.order.charges)
+
 
 class ClusterStore:
     """Takes orders to the slots that their buckets lie in.
 
-    A take within one slot is atomic. One that spans several charges each slot at once, and gives back what was charged
-    when another slot refuses: nobody is ever admitted beyond a limit, though for a moment a bucket may look emptier
-    than it is.
+    A take within one slot is atomic. One that spans several charges slot by slot, and gives back what was charged when
+    a later slot refuses: nobody is ever admitted beyond a limit, though for a moment a bucket may look emptier than it
+    is.
     """
 
     def __init__(self, store: RedisStore) -> None:
@@ -40,29 +44,40 @@ class ClusterStore:
         return tuple(sorted({self._slot(charge) for charge in order.charges}))
 
     async def take(self, orders: Sequence[Order]) -> list[Outcome]:
-        """All orders, in one call for each slot; StoreUnavailable when one of the slots can't answer."""
+        """All orders, in one call for each slot; StoreUnavailable when one of the slots can't answer.
+
+        A refusal has the statuses of the slots that were asked; the others' charges stand as not asked, not over.
+        """
         if len({slot for order in orders for slot in self.group(order)}) == 1:
             return await self._store.take(orders)
         parts: dict[int, list[_Part]] = {}
         for number, order in enumerate(orders):
             for slot, part in self._split(number, order).items():
                 parts.setdefault(slot, []).append(part)
-        calls = [self._store.take([part.order for part in listed]) for listed in parts.values()]
-        replies = await asyncio.gather(*calls, return_exceptions=True)
         answered: list[list[tuple[_Part, Outcome]]] = [[] for _ in orders]
-        failed: BaseException | None = None
-        for listed, reply in zip(parts.values(), replies, strict=True):
-            if isinstance(reply, BaseException):
-                failed = reply
-            else:
-                for part, outcome in zip(listed, reply, strict=True):
-                    answered[part.number].append((part, outcome))
-        if failed is not None:
-            await self._give_back([outcome for found in answered for _, outcome in found])
-            raise failed
+        refused: set[int] = set()
+        # One slot after the other, in the same order everywhere: of two replicas that want the last units of several
+        # buckets, one gets them all. Asked at once, each could get some, and both would be refused.
+        for slot in sorted(parts):
+            listed = [part for part in parts[slot] if part.number not in refused or part.unconditional]
+            try:
+                reply = await self._store.take([part.order for part in listed]) if listed else []
+            except StoreUnavailable:
+                await self._give_back([outcome for found in answered for _, outcome in found])
+                raise
+            for part, outcome in zip(listed, reply, strict=True):
+                answered[part.number].append((part, outcome))
+                if not outcome.taken.admitted:
+                    refused.add(part.number)
         outcomes = [_join(order, found) for order, found in zip(orders, answered, strict=True)]
-        refused = [number for number, outcome in enumerate(outcomes) if not outcome.taken.admitted]
-        await self._give_back([outcome for number in refused for _, outcome in answered[number]])
+        await self._give_back(
+            [
+                part_outcome
+                for outcome, found in zip(outcomes, answered, strict=True)
+                if not outcome.taken.admitted
+                for _, part_outcome in found
+            ]
+        )
         return outcomes
 
     def _slot(self, charge: Charge) -> int:
@@ -108,7 +123,10 @@ def _join(order: Order, parts: Sequence[tuple[_Part, Outcome]]) -> Outcome:
             statuses[index] = replace(outcome.taken.statuses[place], charge=order.charges[index])
             if place in outcome.leases:
                 leases[index] = outcome.leases[place]
-    ordered = [statuses[index] for index in range(len(order.charges))]
+    ordered = [
+        statuses[index] if index in statuses else BucketStatus(charge, charge.limit.burst, 0, 0, False)
+        for index, charge in enumerate(order.charges)
+    ]
     quotas = [
         status.over
         for status in ordered

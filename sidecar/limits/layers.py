@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sidecar.limits.keys import KEYS, OF_REQUEST, Key, bucket_key, escape
 from sidecar.limits.limit import Algorithm, Charge, Limit
@@ -49,7 +50,12 @@ class _Layer:
 
 
 def _owner(principal: Principal) -> str:
-    return f"t.{escape(principal.tenant)}" if principal.tenant else f"p.{escape(principal.budget)}"
+    return _slot("t.", principal.tenant) if principal.tenant else _slot("p.", principal.budget)
+
+
+@lru_cache(maxsize=_CACHE)
+def _slot(kind: str, value: str) -> str:
+    return kind + escape(value)
 
 
 class Layers:

@@ -19,9 +19,11 @@ LEASE_US = 1_000_000  # how long drawn units may be spent
 _LONGEST_WINDOW_US = 250_000  # of its own traffic that a replica draws ahead
 _IDLE_US = 300_000  # without a charge, after which everything goes back
 _MEASURE_US = 100_000  # over which traffic is measured
+_SOON = 32  # units after which a bucket that was quiet is measured early
 _SMALLEST_BLOCK = 2  # units; below it, drawing ahead saves nothing
 _RUNGS = 6
 _PAUSE_US = 10_000  # an empty busy bucket is asked again after about this long: several units have come back by then
+_SCARCE_US = 100_000  # after it was empty, a bucket counts as scarce for so long
 _MAX_HOLDINGS = 50_000
 _SWEEP = 1000  # holdings looked at in one sweep, so that no decision waits for it
 
@@ -71,7 +73,7 @@ class Leases:
         hits = charge.hits
         holding.seen += hits
         holding.last = now
-        if now - holding.since >= _MEASURE_US:
+        if now - holding.since >= _MEASURE_US or (holding.rate == 0 and holding.seen >= _SOON and now > holding.since):
             _measure(holding, now)
         if holding.left < hits or hits <= 0 or charge.overdraft or charge.quota:
             return None
@@ -106,10 +108,15 @@ class Leases:
     def known_empty(self, charge: Charge, now: int) -> BucketStatus | None:
         """The refusal of a charge to a busy bucket that was empty a moment ago, or None."""
         holding = self._holdings.get(charge.key)
-        if holding is None or holding.empty_until <= now or holding.left >= charge.hits:
+        if holding is None or holding.left >= charge.hits:
+            return None
+        left = holding.empty_until - now
+        if left <= 0 and holding.drawing:
+            # The next block is on its way. What it brings is all there is: asking beside it would find nothing more.
+            left += _SCARCE_US
+        if left <= 0:
             return None
         holding.seen += charge.hits
-        left = holding.empty_until - now
         return BucketStatus(charge, 0, left, max(left, holding.reset_us), True)
 
     def low(self, charge: Charge, now: int) -> bool:
@@ -144,6 +151,8 @@ class Leases:
         if holding is None:
             holding = self._meet(charge, now)
         holding.drawing = False
+        if draw.rungs and (lease is None or lease.units < draw.rungs[0]):
+            holding.empty_until = max(holding.empty_until, now + _pause())
         if lease is None:
             return
         # The store counts from when it answered, which is later than when it was asked.
@@ -165,8 +174,7 @@ class Leases:
             return
         holding.remaining, holding.reset_us = status.remaining, status.reset_us
         if status.over:
-            pause = _PAUSE_US if holding.rate else 0
-            holding.empty_until = now + max(status.retry_after_us, int(pause * random.uniform(0.5, 1.5)))  # noqa: S311
+            holding.empty_until = now + max(status.retry_after_us, _pause() if holding.rate else 0)
 
     def idle(self, now: int) -> Iterator[tuple[Charge, Draw]]:
         """What to give back: leases of buckets that nobody has charged for a while, and ended ones."""
@@ -207,6 +215,11 @@ class Leases:
         block = holding.blocks.popleft()
         holding.left -= block.left
         holding.settled.append((block.epoch, block.size, block.left))
+
+
+def _pause() -> int:
+    # At random, so that replicas don't ask in step.
+    return int(_PAUSE_US * random.uniform(0.5, 1.5))  # noqa: S311
 
 
 def _measure(holding: _Holding, now: int) -> None:

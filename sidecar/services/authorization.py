@@ -18,6 +18,7 @@ from sidecar.decision import (
     IDENTITY_HEADERS,
     Decision,
     Deny,
+    Evidence,
     Reason,
     budget_headers,
     identity_headers,
@@ -33,6 +34,7 @@ from sidecar.request import (
     canonical_method,
     split_target,
 )
+from sidecar.services import wire
 
 SERVICE = "envoy.service.auth.v3.Authorization"
 
@@ -79,7 +81,7 @@ class AuthorizationService:
         self._policy = policy
         self._journal = journal
         self._credential_headers = tuple(credential_headers)
-        self._templates: dict[tuple[tuple[str, str], ...], bytes] = {}
+        self._templates: dict[object, bytes] = {}
 
     def replace(self, policy: Decider, credential_headers: Sequence[str]) -> None:
         """Decide by another policy from the next call on; calls under way end under the one they began with."""
@@ -110,22 +112,28 @@ class AuthorizationService:
         return self._allowed(request, decision)
 
     def _allowed(self, request: HttpRequest, decision: Decision) -> bytes:
-        identity = tuple(identity_headers(decision.evidence))
-        strangers = tuple(name for name in request.headers if name.startswith(_OWN_PREFIX))
-        template = self._templates.get(identity) if not strangers else self._template(identity, strangers)
-        if template is None:
-            template = self._template(identity, ())
-            if len(self._templates) >= _MAX_TEMPLATES:
-                self._templates.clear()
-            self._templates[identity] = template
-        taken = decision.evidence.taken
-        status = tightest(taken) if taken is not None else None
+        evidence = decision.evidence
+        template = self._known_template(evidence)
+        strangers = tuple([name for name in request.headers if name.startswith(_OWN_PREFIX)])
+        if strangers:
+            template = self._template(tuple(identity_headers(evidence)), strangers)
+        status = tightest(evidence.taken) if evidence.taken is not None else None
         if status is None:
             return template
-        response = CheckResponse.FromString(template)
-        budget = budget_headers(decision.evidence.error_style, status)
-        _set_headers(response.ok_response.response_headers_to_add, budget)
-        return response.SerializeToString()
+        return template + wire.response_headers(budget_headers(evidence.error_style, status))
+
+    def _known_template(self, evidence: Evidence) -> bytes:
+        """The template for whoever asks for this model; made once."""
+        caller, prompt = evidence.principal, evidence.prompt
+        who = None if caller is None else (caller.id, caller.tenant, caller.plan, caller.scopes)
+        rules = tuple([finding.rule for finding in evidence.findings])
+        known = (who, None if prompt is None else prompt.model, rules)
+        template = self._templates.get(known)
+        if template is None:
+            if len(self._templates) >= _MAX_TEMPLATES:
+                self._templates.clear()
+            template = self._templates[known] = self._template(tuple(identity_headers(evidence)), ())
+        return template
 
     def _template(self, identity: tuple[tuple[str, str], ...], strangers: tuple[str, ...]) -> bytes:
         """All of an admitting response that does not change from one request of a caller to the next."""
@@ -202,7 +210,8 @@ def _raw_headers(entries: Iterable[HeaderValue]) -> dict[str, tuple[str, ...]]:
     for entry in entries:
         name = entry.key.lower()
         if name[:1] != ":":
-            value = entry.raw_value.decode("latin-1") or entry.value
+            raw = entry.raw_value
+            value = str(raw, "latin-1") if raw else entry.value
             headers[name] = (*headers[name], value) if name in headers else (value,)
     return headers
 

@@ -1,7 +1,8 @@
 """How much of an empty handler's throughput is left for whoever asks Portcullis: one core, both transports.
 
 The full decision is an API key, four limits in memory, every injection rule over a prompt of 1 kB, metrics, and a
-trace context that is not sampled. Floors and decision take turns, so that what else the machine does hits all alike.
+trace context that is not sampled. Floors and decision take turns, so that what else the machine does hits all alike;
+the ratio is that of processor time for a call, which is what one core has to give, however busy the machine is.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ def measure(folder: Path, transport: str, stack: ExitStack) -> tuple[Measured, M
 
 
 def ratio(measured: Measured, base: Measured) -> float:
-    """Throughput in relation to another server's: the median over the rounds, in which both ran next to each other."""
-    return statistics.median(mine / theirs for mine, theirs in zip(measured.rates, base.rates, strict=True))
+    """Calls for the same processor time in relation to another server's: the median over the rounds."""
+    return statistics.median(theirs / mine for mine, theirs in zip(measured.costs, base.costs, strict=True))
 
 
 if __name__ == "__main__":

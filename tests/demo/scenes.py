@@ -8,6 +8,7 @@ import socket
 import ssl
 
 from tests.demo.scene import MODEL, Outcome, Scene, Stage, answered, message
+from tests.harness.collector import CollectedSpan
 from tests.harness.upstream import PIECES
 from tests.harness.waiting import until
 
@@ -181,20 +182,25 @@ def _trace(stage: Stage) -> Outcome:
     (traceparent,) = stage.gateway.upstream.last().header("traceparent")
     trace_id = traceparent.split("-")[1]
     collector = stage.gateway.collector
+    wanted = "ingress > Authorization.Check > portcullis.decision"
+    # Envoy exports a request's own span last.
+    until(
+        lambda: _lineage(collector.spans(trace_id)) == wanted,
+        "the decision hangs in Envoy's trace",
+        lambda: _lineage(collector.spans(trace_id)),
+    )
+    return answered(response, f"{trace_id}: {wanted}")
 
-    def complete() -> bool:
-        return {"gateway", "portcullis"} <= {span.service for span in collector.spans(trace_id)}
 
-    until(complete, "Envoy and Portcullis have exported the trace", stage.gateway.pod.sidecar.tail)
-    spans = {span.span_id: span for span in collector.spans(trace_id)}
-    decision = next(span for span in spans.values() if span.service == "portcullis")
-    path = [decision.name]
-    parent = spans.get(decision.parent_id)
-    while parent is not None:
-        path.append(parent.name.removeprefix("async envoy.service.auth.v3.").removesuffix(" egress"))
-        parent = spans.get(parent.parent_id)
-    faults = [] if len(path) == 3 else ["the decision does not hang in Envoy's trace"]
-    return answered(response, f"{trace_id}: {' > '.join(reversed(path))}", *faults)
+def _lineage(spans: list[CollectedSpan]) -> str:
+    """The names from the root of the trace down to the decision."""
+    known = {span.span_id: span for span in spans}
+    span = next((span for span in spans if span.service == "portcullis"), None)
+    names: list[str] = []
+    while span is not None:
+        names.insert(0, span.name.removeprefix("async envoy.service.auth.v3.").removesuffix(" egress"))
+        span = known.get(span.parent_id)
+    return " > ".join(names)
 
 
 SCENES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,22 +21,25 @@ FOLDS: Final = (
     ("ifeval", "benign_toolformer", "benign_actas_zh"),
 )
 
-# False positives (percent) that the model may add at the balanced point, by source left out.
-BUDGET: Final = {
-    "ultrachat_200k": 1.0,
-    "deepset_train": 1.0,
-    "xstest": 1.0,
-    "benign_seed_tasks": 1.2,
-    "benign_codegen": 0.5,
-    "benign_gsm8k_train": 0.5,
-    "benign_toolformer": 0.5,
-    "benign_usenix_tasks": 0.5,
-    "bipia_train": 0.5,
-    "mitre_frr": 0.5,
-    "benign_roleplay": 3.0,
-    "benign_actas_zh": 3.0,
-    "ifeval": 6.0,  # prompts written to be odd: "first repeat the request above word for word"
-}
+# Kinds of benign text, and the false positives (percent, mean over the sources) that the model alone may add to each
+# at the balanced point: about half of what the whole detector may have.
+BUDGETS: Final = (
+    (("ultrachat_200k", "deepset_train", "xstest", "benign_seed_tasks"), 0.5),
+    (
+        (
+            "benign_codegen",
+            "benign_gsm8k_train",
+            "benign_toolformer",
+            "benign_usenix_tasks",
+            "bipia_train",
+            "mitre_frr",
+        ),
+        0.25,
+    ),
+    (("benign_roleplay", "benign_actas_zh"), 1.5),
+)
+_STEP: Final = 0.01
+_LEAST: Final = -20.0
 
 
 def held_out_logits(windows: Windows, cases: Sequence[Case]) -> Floats:
@@ -44,18 +48,26 @@ def held_out_logits(windows: Windows, cases: Sequence[Case]) -> Floats:
     logits = np.full(len(cases), np.nan)
     for fold in FOLDS:
         held = np.isin(sources, fold)
-        weights, bias = fit(windows.only(~held), [case for case, out in zip(cases, held, strict=True) if not out])
-        logits[held] = windows.only(held).best(weights, bias)
+        model = fit(windows.only(~held), [case for case, out in zip(cases, held, strict=True) if not out]).model()
+        for index in np.flatnonzero(held).tolist():
+            logits[index] = max(model.logit(cases[index].text), _LEAST)
     return logits
 
 
 def balanced_logit(logits: Floats, cases: Sequence[Case]) -> float:
-    """The lowest logit from which no source left out exceeds its budget of false positives."""
-    limit = -np.inf
-    for source, percent in BUDGET.items():
-        benign = np.sort(
-            [value for value, case in zip(logits, cases, strict=True) if case.source == source and not case.attack]
-        )
-        if len(benign):
-            limit = max(limit, benign[-1 - int(len(benign) * percent / 100)])
-    return float(limit) + 0.01
+    """The lowest logit (in steps of 0.01) from which every kind of benign text stays within its budget."""
+    benign: dict[str, list[float]] = defaultdict(list)
+    for value, case in zip(logits, cases, strict=True):
+        if not case.attack and not np.isnan(value):
+            benign[case.source].append(value)
+    by_source = {source: np.sort(values) for source, values in benign.items()}
+    middle = 0.0
+    for sources, percent in BUDGETS:
+        while np.mean([_above(by_source[source], middle) for source in sources]) > percent:
+            middle += _STEP
+    return middle
+
+
+def _above(values: Floats, limit: float) -> float:
+    """Percent of sorted values above a limit."""
+    return 100 * (1 - float(np.searchsorted(values, limit, side="right")) / len(values))

@@ -20,6 +20,7 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}\Z")  # RFC 6749, section 3
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{0,15}\Z")
 _TRIES = 5
 _BATCH = 64
+_LEAST_BITS = 112
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,17 @@ class KeyAdministration:
         key_id, text = key_text.generate(request.environment)
         record = await self._write_new(request, key_id, text, family or key_id)
         return record, text
+
+    async def import_key(self, request: KeyRequest, text: str) -> KeyRecord:
+        """Accept a key that somebody else made; weak ones (below 112 bits, NIST SP 800-63B) are refused."""
+        request = _checked(request)
+        if not key_text.is_foreign(text):
+            raise InvalidCommand("foreign_key", "a key to import has 20 to 512 visible characters, and no comma")
+        if key_text.strength(text) < _LEAST_BITS:
+            raise InvalidCommand("weak_key", f"the key can't have {_LEAST_BITS} bits of entropy; make a new one")
+        await self._keyring.mac(text)  # sees to it that there is a pepper
+        key_id = await self._keyring.foreign_id(text)
+        return await self._write_new(request, key_id, text, key_id)
 
     async def get(self, key_id: str) -> KeyRecord:
         """The record of a key."""

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sidecar.authentication.api_keys import record as records
 from sidecar.authentication.api_keys.record import KeyRecord
 from sidecar.authentication.api_keys.store import KeyStore, Slot
+from sidecar.authentication.api_keys.text import KEY_IDS, base62
 from sidecar.authentication.master_keys import MasterKey, Wrapped
 from sidecar.errors import ConfigurationError, SealBroken
 
@@ -55,6 +56,11 @@ class Keyring:
                 self._store.name, _SETTING, error.detail, "give the master key that made the store"
             ) from error
 
+    async def close(self) -> None:
+        """Give back the connections of store and master key."""
+        await self._store.close()
+        await self._master.close()
+
     async def reload(self) -> None:
         """Read the slots anew, and forget the secrets of those that are gone."""
         self._slots = {slot.id: slot for slot in await self._store.slots()}
@@ -73,6 +79,11 @@ class Keyring:
         """HMAC-SHA256 of a key's text under the pepper (the newest one by default): (slot id, hexadecimal)."""
         slot_id = pepper or await self._newest_pepper()
         return slot_id, hmac.digest(await self._pepper(slot_id), text.encode(), hashlib.sha256).hex()
+
+    async def foreign_id(self, text: str) -> str:
+        """The key id of an imported key: derived from its text under the first pepper, which always stays."""
+        digest = hmac.digest(await self._pepper("pepper-1"), b"id of a foreign key|" + text.encode(), hashlib.sha256)
+        return base62(int.from_bytes(digest) % KEY_IDS, 12)
 
     async def seal(self, record: KeyRecord) -> bytes:
         """The record as the store keeps it."""

@@ -97,7 +97,7 @@ class ApiKeys:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._lookups.values(), return_exceptions=True)
         await self._write_used()
-        await self._store.close()
+        await self._keyring.close()
 
     async def authenticate(self, text: str, request: HttpRequest) -> Principal:
         """The principal that the key stands for.
@@ -138,15 +138,16 @@ class ApiKeys:
             if refused is not None and self._monotonic() < refused[0]:
                 raise self._wrong(refused[1], address)
         parsed = key_text.parse(text)
-        if parsed is None:
+        foreign = parsed is None and self._settings.imported and key_text.is_foreign(text)
+        if parsed is None and not foreign:
             raise self._wrong("key_malformed", address)
-        if parsed.environment not in self._environments:
+        if parsed is not None and parsed.environment not in self._environments:
             raise self._wrong("key_environment", address)
         try:
-            return await self._look_up(parsed.key_id, text, digest)
+            return await self._look_up(None if parsed is None else parsed.key_id, text, digest)
         except InvalidCredential as error:
-            if self._digests.get(parsed.key_id) == digest:  # a wrong secret must not push out the right one
-                self._forget(parsed.key_id)
+            if known is not None:
+                self._forget(known.record.id)
             self._refused.put(digest, (self._monotonic() + self._settings.refused_ttl, error.code))
             raise self._wrong(error.code, address) from None
         except StoreUnavailable:
@@ -165,7 +166,7 @@ class ApiKeys:
         self._throttle.count(address)
         return InvalidCredential(code)
 
-    async def _look_up(self, key_id: str, text: str, digest: bytes) -> _Known:
+    async def _look_up(self, key_id: str | None, text: str, digest: bytes) -> _Known:
         task = self._lookups.get(digest)
         if task is None:
             task = self._lookups[digest] = asyncio.create_task(self._read(key_id, text, digest))
@@ -181,10 +182,11 @@ class ApiKeys:
         if not task.cancelled():
             task.exception()  # it has been seen, also when every request that waited for it has gone
 
-    async def _read(self, key_id: str, text: str, digest: bytes) -> _Known:
+    async def _read(self, known_id: str | None, text: str, digest: bytes) -> _Known:
         async with self._slots:
             changes = self._changes
             read_at = self._monotonic()
+            key_id = await self._id_of(known_id, text)
             sealed = await self._store.get(key_id)
             try:
                 if sealed is None:
@@ -197,6 +199,8 @@ class ApiKeys:
                 raise InvalidCredential("key_unreadable") from None
         if not hmac.compare_digest(mac, record.mac):
             raise InvalidCredential("key_unknown" if sealed is None else "key_secret")
+        if record.environment not in self._environments:
+            raise InvalidCredential("key_environment")
         state = record.state(self._clock(), self._settings.max_age)
         if state is not KeyState.ACTIVE:
             raise InvalidCredential("key_" + state)
@@ -204,6 +208,15 @@ class ApiKeys:
         if changes != self._changes:  # news came while we read: it may have been about this key
             self._forget(key_id)
         return known
+
+    async def _id_of(self, key_id: str | None, text: str) -> str:
+        """The key's id, which only a foreign key does not carry itself."""
+        if key_id is not None:
+            return key_id
+        try:
+            return await self._keyring.foreign_id(text)
+        except SealBroken:  # nothing has ever been stored
+            raise InvalidCredential("key_unknown") from None
 
     def _remember(self, record: KeyRecord, digest: bytes, read_at: float) -> _Known:
         ends_at = record.ends_at(self._settings.max_age)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from sidecar.authentication.master_keys.aws_kms import AwsKmsMasterKey
 from sidecar.authentication.master_keys.local import LocalMasterKey
+from sidecar.authentication.master_keys.vault import VaultMasterKey
 from sidecar.authentication.master_keys.wrapped import Wrapped
 from sidecar.authentication.settings import MasterKeySettings
 
@@ -35,5 +37,9 @@ def build_master_key(settings: MasterKeySettings) -> MasterKey:
     """The master key of the settings; raises ConfigurationError."""
     if settings.env is not None:
         return LocalMasterKey.from_environment(settings.env)
-    assert settings.file is not None
-    return LocalMasterKey.from_file(settings.file)
+    if settings.file is not None:
+        return LocalMasterKey.from_file(settings.file)
+    if settings.aws_kms is not None:
+        return AwsKmsMasterKey(settings.aws_kms)
+    assert settings.vault is not None
+    return VaultMasterKey(settings.vault)

@@ -214,7 +214,6 @@ async def test_certificate_in_a_header_proves_nothing(gate: Authentication, name
         {"kid": "x"},
         {"jkt": jwk_thumbprint(jwk(HOLDER)), "x5t#S256": thumbprint(MINE)},
     ],
-    ids=str,
 )
 async def test_confirmation_that_cannot_be_checked_is_refused(gate: Authentication, cnf: Any) -> None:
     body = {**claims(), "cnf": cnf}

@@ -25,7 +25,9 @@ async def gate(tmp_path: Path) -> AsyncIterator[Authentication]:
     await built.stop()
 
 
-@pytest.mark.parametrize("attack", [value for _, value in ATTACKS], ids=[name for name, _ in ATTACKS])
+@pytest.mark.parametrize(
+    "attack", [value for _, value in ATTACKS], ids=[f"{number} {name[:12]}" for number, (name, _) in enumerate(ATTACKS)]
+)
 async def test_attack_is_refused(gate: Authentication, attack: str) -> None:
     with pytest.raises(InvalidCredential) as refused:
         await gate.authenticate(bearer(attack))

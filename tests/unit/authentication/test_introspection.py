@@ -102,7 +102,6 @@ NOW = int(time.time())
         {"scope": "llm:read\tllm:write"},
         {"cnf": {}},
     ],
-    ids=str,
 )
 async def test_unacceptable_answer_is_a_refusal_and_remembered(
     server: ScriptedServer, gate: Authentication, changes: dict[str, Any]
