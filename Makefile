@@ -61,6 +61,22 @@ protos: $(READY)  ## Regenerate sidecar/_pb from protos/
 constraints: $(READY)  ## Pin the newest versions of everything CI uses
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --python-version 3.11 --extra native --extra dev pyproject.toml -o .ci/constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	  --python-version 3.11 --extra train -c .ci/constraints.txt pyproject.toml -o .ci/train.txt
+
+DATA ?= data/inspection
+
+$(VENV)/.train: $(READY) .ci/train.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .ci/train.txt
+	@touch $@
+
+.PHONY: train-injection
+train-injection: $(VENV)/.train  ## Train the injection model anew on DATA=folder; writes the artefact that ships
+	$(BIN)/python -m tests.training.train $(DATA)
+
+.PHONY: eval-inspection
+eval-inspection: $(VENV)/.train  ## Accuracy on DATA=folder, every source judged by a model that never saw it
+	$(BIN)/python -m tests.training.evaluate $(DATA)
 
 .PHONY: demo
 demo: $(READY)  ## Start Envoy, Redis and Portcullis, show every kind of answer, stay up until Ctrl-C

@@ -10,6 +10,8 @@ Edits = tuple[tuple[int, int, int, int], ...]
 """Places where a text was rewritten: (start, end) in the new text, (start, end) in the old one; the rest is equal."""
 
 _RUN = re.compile(r"[^\t-\r\x20-\x7e\u3041-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{1,64}")
+_CHUNK = re.compile(r".{1,64}", re.DOTALL)
+_DENSE = 2048  # characters from which a text that is mostly not ASCII is folded in chunks
 _NAMED = re.compile(
     r"LATIN (?:SMALL|CAPITAL) LETTER (?:DOTLESS )?([A-Z])(?: WITH .*)?\Z"
     r"|LATIN LETTER SMALL CAPITAL ([A-Z])\Z"
@@ -56,11 +58,16 @@ _OWN_LETTER = re.compile(
 )
 
 
+_KNOWN = 1 << 15
+
+
 class _Fold(dict[int, str | None]):
-    """What a character becomes; filled as characters are met, so bounded by Unicode."""
+    """What a character becomes; remembered for the first that are met."""
 
     def __missing__(self, code: int) -> str | None:
-        folded = self[code] = _fold(chr(code))
+        folded = _fold(chr(code))
+        if len(self) < _KNOWN:
+            self[code] = folded
         return folded
 
 
@@ -97,7 +104,8 @@ def clean(text: str) -> tuple[str, Edits]:
     pieces: list[str] = []
     edits: list[tuple[int, int, int, int]] = []
     last = size = 0
-    for match in _RUN.finditer(text):
+    dense = len(text) > _DENSE and len(text.encode("utf-8", "replace")) * 10 > len(text) * 11
+    for match in (_CHUNK if dense else _RUN).finditer(text):
         start, end = match.span()
         folded = unicodedata.normalize("NFKC", match[0]).translate(_FOLD)
         size += start - last

@@ -11,19 +11,43 @@ from urllib.parse import quote
 
 _ASCII_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _LEET = str.maketrans("aeiost", "431057")
-_CYRILLIC = str.maketrans("aeopcxyAEOPCTHKXMB", "аеорсхуАЕОРСТНКХМВ")
+_CYRILLIC = str.maketrans(
+    "aeopcxyAEOPCTHKXMB",
+    "\u0430\u0435\u043e\u0440\u0441\u0445\u0443\u0410\u0415\u041e\u0420\u0421\u0422\u041d\u041a\u0425\u041c\u0412",
+)
 _MATHEMATICAL = str.maketrans(
     _ASCII_LETTERS + _ASCII_LETTERS.upper(),
     "".join(chr(0x1D41A + i) for i in range(26)) + "".join(chr(0x1D400 + i) for i in range(26)),
 )
 _FULL_WIDTH = str.maketrans({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
-_MORSE: Final = dict(
-    zip(
-        _ASCII_LETTERS,
-        ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..".split(),
-        strict=True,
-    )
-)
+_MORSE: Final = {
+    "a": ".-",
+    "b": "-...",
+    "c": "-.-.",
+    "d": "-..",
+    "e": ".",
+    "f": "..-.",
+    "g": "--.",
+    "h": "....",
+    "i": "..",
+    "j": ".---",
+    "k": "-.-",
+    "l": ".-..",
+    "m": "--",
+    "n": "-.",
+    "o": "---",
+    "p": ".--.",
+    "q": "--.-",
+    "r": ".-.",
+    "s": "...",
+    "t": "-",
+    "u": "..-",
+    "v": "...-",
+    "w": ".--",
+    "x": "-..-",
+    "y": "-.--",
+    "z": "--..",
+}
 
 
 def _morse(text: str) -> str:
@@ -50,7 +74,10 @@ DISGUISES: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("full width", lambda text: text.translate(_FULL_WIDTH)),
     ("mathematical letters", lambda text: text.translate(_MATHEMATICAL)),
     ("homoglyphs", lambda text: text.translate(_CYRILLIC)),
-    ("combining marks", lambda text: "".join(c + "\N{COMBINING CYRILLIC MILLIONS SIGN}" if c.isalpha() else c for c in text)),
+    (
+        "combining marks",
+        lambda text: "".join(c + "\N{COMBINING CYRILLIC MILLIONS SIGN}" if c.isalpha() else c for c in text),
+    ),
     ("tag characters", lambda text: "Hello" + "".join(chr(0xE0000 + ord(c)) for c in text if c.isascii())),
     ("variation selectors", _selectors),
     ("leet", lambda text: text.lower().translate(_LEET)),

@@ -52,7 +52,7 @@ def read(folder: Path) -> tuple[Case, ...]:
     """
     cases = tuple(case for path in sorted(folder.rglob("*.jsonl")) for case in _read(path))
     if not cases:
-        raise ConfigurationError(f"{folder}: no .jsonl file with labelled texts")
+        raise ConfigurationError(str(folder), "", "no .jsonl file with labelled texts")
     return cases
 
 
@@ -60,16 +60,22 @@ def _read(path: Path) -> Iterator[Case]:
     try:
         lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+        raise ConfigurationError(str(path), "", str(error)) from error
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
-            text, label, kind = row["text"], row["label"], str(row.get("kind", ""))
-            if not isinstance(text, str) or label not in {"attack", "benign"}:
-                raise ValueError("text must be a string, label attack or benign")
+            yield _case(json.loads(line), path.stem)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ConfigurationError(f"{path}, line {number}: {error!r}") from error
-        yield Case(text, label == "attack", _source(path.stem, kind), kind, str(row.get("lang", "")))
+            fix = 'each line is {"text": "...", "label": "attack" or "benign"}'
+            raise ConfigurationError(str(path), f"line {number}", repr(error), fix) from error
+
+
+def _case(row: dict[str, object], file: str) -> Case:
+    text, label, kind = row["text"], row["label"], str(row.get("kind", ""))
+    if not isinstance(text, str):
+        raise TypeError("text is not a string")
+    if label not in {"attack", "benign"}:
+        raise ValueError(f"label is {label!r}")
+    return Case(text, label == "attack", _source(file, kind), kind, str(row.get("lang", "")))
 
 
 def _source(file: str, kind: str) -> str:
@@ -81,17 +87,21 @@ def report(cases: Sequence[Case], scores: Sequence[float], threshold: float) -> 
     """Tables by source and by family: false positives of benign texts, recall of attacks."""
     lines = [f"At threshold {threshold}:", "", f"{'source':34}{'false positives':28}recall"]
     benign, attack = _count(cases, scores, threshold, lambda case: case.source)
-    for source in sorted(benign.keys() | attack.keys()):
-        lines.append(f"{source:34}{_cell(benign.get(source)):28}{_cell(attack.get(source))}".rstrip())
+    lines += [
+        f"{source:34}{_cell(benign.get(source)):28}{_cell(attack.get(source))}".rstrip()
+        for source in sorted(benign.keys() | attack.keys())
+    ]
     _, families = _count(cases, scores, threshold, lambda case: f"{case.source}: {case.family}"[:60])
     lines += ["", f"{'attacks missed, by family':62}missed"]
-    missed = {name: Rate(rate.total - rate.hits, rate.total) for name, rate in families.items() if rate.hits < rate.total}
+    missed = {
+        name: Rate(rate.total - rate.hits, rate.total) for name, rate in families.items() if rate.hits < rate.total
+    }
     lines += [f"{name:62}{rate}" for name, rate in sorted(missed.items(), key=lambda item: -item[1].hits)[:25]]
     return "\n".join(lines)
 
 
 def report_disguises(cases: Sequence[Case], score: Callable[[str], float], threshold: float) -> str:
-    """What each disguise hides: recall relative to the same attacks in plain text, and its benign twins' false alarms."""
+    """What a disguise hides: recall of attacks that are caught in plain text, and false alarms of benign twins."""
     short = [case for case in cases if len(case.text) <= _SHORT]
     plain = [case.text for case in short if case.attack and score(case.text) >= threshold]
     attacks = plain[:: max(1, len(plain) // _DISGUISED)][:_DISGUISED]

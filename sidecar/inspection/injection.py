@@ -10,10 +10,15 @@ from pydantic import Field
 from sidecar.inspection.finding import Finding
 from sidecar.inspection.fusion import THRESHOLDS, fuse
 from sidecar.inspection.inspector import InspectorSettings, TeamFile
+from sidecar.inspection.model import InjectionModel
+from sidecar.inspection.model.scorer import Evidence
 from sidecar.inspection.normalise import View, normalise
 from sidecar.inspection.rulepack import RuleHit, RulePack
 from sidecar.prompt import Prompt, Role
 
+_TOOL_SHARE = 0.7  # of the threshold: a tool's output has no business telling the model what to do
+_MODEL_RULE = "model"
+_NOTHING = Evidence(0.0, 0, 0)
 OperatingPoint = Literal["monitor", "balanced", "strict"]
 
 
@@ -38,36 +43,43 @@ class InjectionSettings(InspectorSettings):
 class InjectionInspector:
     """Reads each segment in all its disguises and reports it once, under its strongest rule."""
 
-    def __init__(self, settings: InjectionSettings) -> None:
+    def __init__(self, settings: InjectionSettings, model: InjectionModel | None = None) -> None:
+        """Compile the rules. `model` stands in for the one that is shipped. Raises ConfigurationError."""
         self._action = settings.action
-        usual = THRESHOLDS[settings.operating_point]
-        self._thresholds = {role: settings.thresholds.get(role, usual) for role in settings.roles}
+        usual = dict.fromkeys(Role, THRESHOLDS[settings.operating_point])
+        usual[Role.TOOL] *= _TOOL_SHARE
+        usual |= settings.thresholds
+        self._thresholds = {role: usual[role] for role in settings.roles}
         self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
+        self._model = model or InjectionModel.load()
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each rule that hit in a segment whose score reaches the threshold of its role."""
         for index, segment in enumerate(prompt.segments):
             threshold = self._thresholds.get(segment.role)
             if threshold is not None and segment.text:
-                score, view, hits = self._judge(segment.text)
+                score, view, hits = self.judge(segment.text)
                 if score >= threshold:
                     for hit in hits:
                         yield self._finding(view, hit, score, index)
 
     def score(self, prompt: Prompt) -> float:
         """The highest score of the inspected segments, also below the threshold."""
-        return max((self._judge(one.text)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0)
+        return max((self.judge(one.text)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0)
 
-    def _judge(self, text: str) -> tuple[float, View, list[RuleHit]]:
-        """The worst reading of the text, its score, and the rules that hit in it, the surest first."""
+    def judge(self, text: str) -> tuple[float, View, list[RuleHit]]:
+        """The worst reading of the text, its score, and what hit in it, the surest first: rules, or the model."""
         worst: tuple[float, View, list[RuleHit]] | None = None
         for view in normalise(text):
             hits = self._rules.match(view.text)
-            score = fuse(hits, 0.0)
+            evidence = _NOTHING if view.superseded else self._model.locate(view.text)
+            score = fuse(hits, evidence.score)
             if worst is None or score > worst[0]:
-                worst = (score, view, sorted(hits, key=lambda hit: -hit.score))
+                seen = RuleHit(_MODEL_RULE, "model", evidence.score, evidence.start, evidence.end, "medium")
+                worst = (score, view, sorted([*hits, seen], key=lambda hit: -hit.score))
         assert worst is not None
-        return worst
+        score, view, hits = worst
+        return score, view, [hit for hit in hits if hit.rule != _MODEL_RULE or hit is hits[0]]
 
     def _finding(self, view: View, hit: RuleHit, score: float, index: int) -> Finding:
         start, end = view.locate(hit.start, hit.end)

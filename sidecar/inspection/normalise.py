@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import hyperscan
 
 from sidecar.inspection.characters import Edits, clean
-from sidecar.inspection.decoders import RAW_READINGS, RAW_REPLACERS, READINGS, REPLACERS, Replacer
+from sidecar.inspection.decoders import RAW_READINGS, RAW_REPLACERS, READINGS, REPLACERS, Reading, Replacer
 from sidecar.inspection.scanner import Scanner
 
 
@@ -27,6 +27,7 @@ class View:
     end: int
     edits: Edits | None = None  # None: a place in the view has no place of its own in the original
     parent: View | None = None
+    superseded: bool = False  # another view says the same without a disguise that this one still wears
 
     def locate(self, start: int, end: int) -> tuple[int, int]:
         """Where in the original text the characters `start` to `end` of this view came from."""
@@ -44,14 +45,16 @@ def _back(edits: Edits, offset: int, *, first: bool) -> int:
     start, end, old_start, old_end = edits[index]
     if offset < end:
         return old_start if first else old_end
-    if offset == start and first:
+    if offset == start and first and end > start:
         return old_start
     return old_end + offset - end
 
 
 _DEPTH = 3  # disguises inside disguises
 _VIEWS = 16
-_SPARE = 1 << 16  # all views together hold at most four times the text and this many characters
+_SPARE = 1 << 16  # characters that all views but the first may hold together
+_WINDOW = 1 << 13  # of a longer text, each disguise is taken off so much, from a little before where it begins
+_BEFORE = 512
 _TRIGGERS = [(trigger, one.name) for one in REPLACERS for trigger in one.triggers]
 _TRIGGERS += [(trigger, one.name) for one in READINGS for trigger in one.triggers]
 _SCANNER = Scanner(
@@ -63,8 +66,8 @@ def normalise(text: str) -> tuple[View, ...]:
     """Every reading of a text that is worth inspecting, the cleaned text first.
 
     The first view is always there, also for an empty text. In the others what was encoded is decoded where it stood,
-    or all of the text is read another way; both up to three deep. Time and the size of all views together are linear
-    in the text.
+    or all of the text is read another way; both up to three deep. Of a text beyond 8192 characters, each disguise is
+    taken off for so many characters from where it first appears. Time is linear in the text; what is decoded is bounded.
     """
     cleaned, edits = clean(text)
     views = _Views(View(cleaned, "plain", 0, len(text), edits))
@@ -73,6 +76,7 @@ def normalise(text: str) -> tuple[View, ...]:
         hidden = _replace(whole, RAW_REPLACERS)
         if hidden is not whole:
             views.add(_cleaned(hidden))
+            views.superseded.add(0)
         for reading in RAW_READINGS:
             if (read := reading.read(text)) is not None:
                 views.add(_cleaned(View(read, reading.name, 0, len(text))))
@@ -81,10 +85,13 @@ def normalise(text: str) -> tuple[View, ...]:
     while at < len(views.found) and at < _VIEWS:
         if depths.get(at, 1) < _DEPTH:
             known = len(views.found)
-            _unmask(views.found[at], views)
+            if _unmask(views.found[at], views):
+                views.superseded.add(at)
             depths.update((new, depths.get(at, 1) + 1) for new in range(known, len(views.found)))
         at += 1
-    return tuple(views.found)
+    return tuple(
+        replace(view, superseded=True) if index in views.superseded else view for index, view in enumerate(views.found)
+    )
 
 
 class _Views:
@@ -93,26 +100,63 @@ class _Views:
     def __init__(self, first: View) -> None:
         self.found = [first]
         self._texts = {first.text}
-        self._spare = 4 * len(first.text) + _SPARE
+        self._spare = _SPARE
+        self.superseded: set[int] = set()
 
-    def add(self, view: View) -> None:
+    @property
+    def full(self) -> bool:
+        """Whether nothing more fits."""
+        return len(self.found) >= _VIEWS or self._spare <= 0
+
+    def add(self, view: View) -> bool:
+        """Whether there was room for it."""
         if view.text not in self._texts and len(self.found) < _VIEWS and len(view.text) <= self._spare:
             self.found.append(view)
             self._texts.add(view.text)
             self._spare -= len(view.text)
+            return True
+        return False
 
 
-def _unmask(view: View, views: _Views) -> None:
-    """Add what the view's text becomes without the disguises that its triggers speak of."""
-    triggered = {_TRIGGERS[index][1] for index, _ in _SCANNER.scan(view.text.lower().encode("utf-8", "replace"))}
+def _unmask(view: View, views: _Views) -> bool:
+    """Add what the text becomes without the disguises that its triggers speak of; whether one takes its place."""
+    data = view.text.lower().encode("utf-8", "replace")
+    triggered: dict[str, int] = {}
+    for index, end in _SCANNER.scan(data):
+        name = _TRIGGERS[index][1]
+        triggered[name] = min(end, triggered.get(name, end))
     if not triggered:
-        return
-    replaced = _replace(view, [one for one in REPLACERS if one.name in triggered])
-    if replaced is not view:
-        views.add(_cleaned(replaced))
-    for reading in READINGS:
-        if reading.name in triggered and (read := reading.read(view.text)) is not None:
-            views.add(View(read, _kind(view, reading.name), view.start, view.end))
+        return False
+    replacers = [one for one in REPLACERS if one.name in triggered]
+    readings = [one for one in READINGS if one.name in triggered]
+    if len(view.text) <= _WINDOW:
+        return _take_off(view, replacers, readings, views)
+    for replacer in replacers:
+        _take_off(_window(view, data, triggered[replacer.name]), [replacer], [], views)
+    for reading in readings:
+        _take_off(_window(view, data, triggered[reading.name]), [], [reading], views)
+    return False
+
+
+def _take_off(view: View, replacers: Iterable[Replacer], readings: Iterable[Reading], views: _Views) -> bool:
+    replaced = _replace(view, replacers)
+    superseded = replaced is not view and views.add(_cleaned(replaced))
+    for reading in readings:
+        if views.full:
+            break
+        read = reading.read(view.text)
+        if read is not None:
+            added = views.add(View(read, _kind(view, reading.name), view.start, view.end))
+            superseded = superseded or (added and reading.certain)
+    return superseded
+
+
+def _window(view: View, data: bytes, end: int) -> View:
+    """The part of a long text that begins a little before the byte `end`."""
+    first = max(0, (end if len(data) == len(view.text) else len(data[:end].decode("utf-8", "ignore"))) - _BEFORE)
+    text = view.text[first : first + _WINDOW]
+    start, stop = view.locate(first, first + len(text))
+    return View(text, view.kind, start, stop, ((0, 0, 0, first),), view)
 
 
 def _replace(view: View, replacers: Iterable[Replacer]) -> View:

@@ -1,7 +1,8 @@
-"""The texts that the model learns from: public sources read from a folder, with what their collectors added cut away."""
+"""The texts that the model learns from: public sources, with what their collectors added cut away."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from sidecar.inspection.evaluation import Case, read
 
 # Plain tasks inside documents override nothing: no cheap text method can tell them from the reader's own tasks.
 UNDECIDABLE: Final = "bipia_train"
+_MISLABELLED: Final = ("benign_actas_zh", re.compile(r"\bDAN\b|道德和法律限制"))  # jailbreaks among role-play prompts
 _SHARED_LINE: Final = 0.02  # a line that this share of a source's attacks repeats is the operator's template
 
 
@@ -21,7 +23,8 @@ def load(folder: Path) -> tuple[Case, ...]:
     by_source: dict[str, dict[str, Case]] = defaultdict(dict)
     for part in ("train", "dev"):
         for case in read(folder / part):
-            if not (case.attack and case.source == UNDECIDABLE):
+            wrong = case.source == _MISLABELLED[0] and _MISLABELLED[1].search(case.text)
+            if not wrong and not (case.attack and case.source == UNDECIDABLE):
                 text = unicodedata.normalize("NFKC", case.text)
                 by_source[case.source].setdefault(text, replace(case, text=text))
     return tuple(case for cases in by_source.values() for case in _without_templates(list(cases.values())))

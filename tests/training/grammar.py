@@ -1,4 +1,4 @@
-"""A small text grammar: `{a|b|}` is a choice, `{name}` a slot, also as one side of a choice; `{{` and `}}` are braces."""
+"""A small text grammar: `{a|b|}` is a choice, `{name}` a slot (also within a choice), `{{` and `}}` are braces."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from sidecar.inspection.model import InjectionModel
 from tests.training.corpus import load
 from tests.training.fit import Windows, fit, weigh
 from tests.training.generate import generate
@@ -32,9 +31,7 @@ def main() -> None:
     attack = np.array([case.attack for case in cases])
     slope = LogisticRegression(C=1e6).fit(logits[known, None], attack[known], weigh(cases)[known]).coef_[0, 0]
     print(f"balanced at logit {middle:.2f}, slope {slope:.3f}", flush=True)
-    weights, bias = fit(windows, cases)
-    model = InjectionModel((weights * slope).astype(np.float32), float((bias - middle) * slope))
-    model.save(arguments.output)
+    fit(windows, cases).model(slope, middle).save(arguments.output)
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
 
 

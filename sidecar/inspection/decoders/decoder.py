@@ -22,11 +22,15 @@ class Replacer:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Reads the whole text another way; places in the result have no place of their own in the text."""
+    """Reads the whole text another way; places in the result have no place of their own in the text.
+
+    `certain`: the result holds all that the text says, so that nothing is lost by judging the result alone.
+    """
 
     name: str
     triggers: tuple[str, ...]
     read: Callable[[str], str | None]
+    certain: bool = False
 
 
 def substitute(pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None], text: str) -> Rewritten | None:

@@ -5,40 +5,44 @@ from __future__ import annotations
 import re
 from importlib import resources
 
+import re2
+
 from sidecar.inspection.decoders.decoder import Reading
 
 _GAP = r"[ .,\-_*|/~+:;'\"`\n\t\u00b7=#^\\]"
 _SPACED = re.compile(rf"(?<!\w)\w(?:{_GAP}{{1,3}}\w(?!\w)){{4,}}")
-_WIDE = re.compile(rf"(?:\s{{2,}}|\s*[/|]\s*|\s{_GAP}\s|[-_.*] [-_.*]?)")
+_WIDE = re.compile(rf"(?:\s{{2,}}|\s*[/|]\s*|\s{_GAP}\s|[-_.*\\] [-_.*\\]?)")
+_NO_LETTER = re.compile(r"[\W_]+")
 _INSIDE = re.compile(
-    r"<!--.{0,400}?-->|</?[a-zA-Z][^<>]{0,200}/?>|\*{1,3}|`{1,3}|(?<=\w)_{1,2}(?=\w)|[\[\](){}](?=\w)|(?<=\w)[\[\](){}]",
+    r"(?<=\w)<!--.{0,60}?-->(?=\w)|<!--|-->|</?[a-zA-Z][^<>]{0,200}/?>|\*{1,3}|`{1,3}|(?<=\w)_{1,2}(?=\w)|[\[\](){}](?=\w)|(?<=\w)[\[\](){}]",
     re.DOTALL,
 )
 _JOINED = re.compile(r"[\"'`]\s{0,3}(?:\+|\.|\|\||&|,|\.\.)?\s{0,3}[\"'`]")
 _STRING = re.compile(r"\"([^\"\n]{1,400})\"|'([^'\n]{1,400})'|`([^`\n]{1,400})`")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[a-zA-Z])[._\-/\\|~*](?=[a-zA-Z])")
 _LONG = re.compile(r"[a-zA-Z]{12,400}")
+_HYPHEN = re.compile(r"(?<=[a-zA-Z])-\n?(?=[a-zA-Z])")
 _STRETCHED = re.compile(r"([a-zA-Z])\1{2,}")
 
 
-def _vocabulary() -> re.Pattern[str]:
+def _vocabulary() -> re2.Pattern:
     words = resources.files(__package__).joinpath("words.txt").read_text("utf-8").split()
-    return re.compile("|".join(sorted(words, key=lambda word: (-len(word), word))), re.IGNORECASE)
+    return re2.compile("(?i)" + "|".join(sorted(words, key=lambda word: (-len(word), word))))
 
 
-_KNOWN = _vocabulary()
+_KNOWN_WORD = _vocabulary()
 
 
 def segment(text: str) -> str:
     """Put spaces between the words of letters that were run together, the longest known word first."""
-    return _KNOWN.sub(lambda match: f" {match[0]} ", text)
+    return str(_KNOWN_WORD.sub(lambda match: f" {match[0]} ", text))
 
 
 def _spaced(text: str) -> str | None:
     """`i g n o r e`, `i.g.n.o.r.e`: letters apart; a wider gap is a gap between words."""
 
     def together(match: re.Match[str]) -> str:
-        words = ["".join(filter(str.isalnum, word)) for word in _WIDE.split(match[0])]
+        words = [_NO_LETTER.sub("", word) for word in _WIDE.split(match[0])]
         if len(words) * 2 > sum(map(len, words)):  # every gap is wide
             words = ["".join(words)]
         return " " + " ".join(segment(word) if len(word) > 8 else word for word in words) + " "
@@ -74,6 +78,12 @@ def _stretched(text: str) -> str | None:
     return None if read == text else read
 
 
+def _dehyphenated(text: str) -> str | None:
+    """`ign-ore pre-vious`: syllables."""
+    read = _HYPHEN.sub("", text)
+    return None if read == text else read
+
+
 _HINTS = "ignor|disregard|forget|instruction|prompt|previous|reveal|system|override|password|pretend|secret|rules"
 
 SPACING = (
@@ -81,8 +91,9 @@ SPACING = (
         "spaced",
         (r"(?:^|[^a-z0-9])[a-z0-9](?:[^a-z0-9]{1,3}[a-z0-9]){5}(?:[^a-z0-9]|$)",),
         _spaced,
+        certain=True,
     ),
-    Reading("unwrapped", (r"[a-z]<[!/a-z]", r"[a-z](?:\*{1,3}|`{1,3}|[\[\](){}])[a-z]"), _unwrapped),
+    Reading("unwrapped", (r"[a-z]<[!/a-z]", r"[a-z](?:\*{1,3}|`{1,3}|[\[\](){}])[a-z]"), _unwrapped, certain=True),
     Reading(
         "joined",
         (
@@ -96,5 +107,6 @@ SPACING = (
         (rf"[a-z_](?:{_HINTS})[a-z_]{{3}}", rf"(?:{_HINTS})[a-z._\-/|~]{{6}}", rf"[a-z]{{3}}(?:{_HINTS})"),
         _run_together,
     ),
+    Reading("dehyphenated", (r"(?:[a-z]-[a-z].{0,24}){3}",), _dehyphenated, certain=True),
     Reading("stretched", (r"i{3}|g{3}|n{3}|o{3}|r{3}|e{3}|s{3}|t{3}|v{3}|u{3}|p{3}|m{3}",), _stretched),
 )

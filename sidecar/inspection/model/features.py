@@ -1,7 +1,7 @@
 """Text -> hashed word features, in numpy alone: no Python loop over words, so 1 kB costs tens of microseconds.
 
-A token is a run of letters, marks or digits, or one character of a script that writes no spaces (Han, kana, Hangul,
-Thai, Lao, Khmer, Burmese). Characters are folded first: lower case, no accents, every digit is 0. Each token gives a
+A token is a run of letters and marks, or one character of a script that writes no spaces (Han, kana, Hangul, Thai,
+Lao, Khmer, Burmese). Characters are folded first: lower case, no accents. Numbers say nothing. Each token gives a
 row of `ORDERS` features that end at it: words of one to four, and stems (first five characters) of two and three and
 with a gap. Every feature is a bucket of a table of `2 ** BITS` weights (feature hashing, Weinberger et al. 2009).
 """
@@ -46,7 +46,7 @@ _UNSPACED = (
 )
 
 Hashes = NDArray[np.uint64]
-Features = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
@@ -56,14 +56,11 @@ def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
     for code in range(0x10000):
         character = chr(code)
         category = unicodedata.category(character)
-        if category[0] not in "LMN":
+        if category[0] not in "LM":
             continue
         kind[code] = 1
-        if category == "Nd":
-            fold[code] = ord("0")
-        else:
-            base = unicodedata.normalize("NFD", character.lower())[0]
-            fold[code] = ord(base) if category != "Mn" else code
+        if category != "Mn":
+            fold[code] = ord(unicodedata.normalize("NFD", character.lower())[0])
     for first, last in _UNSPACED:
         kind[first : last + 1] = 2 * (kind[first : last + 1] > 0)
         fold[first : last + 1] = np.arange(first, last + 1)
@@ -78,7 +75,7 @@ _SHIFT = np.uint64(64 - BITS)
 _MIX = np.uint64(32)
 
 
-def hash_tokens(text: str) -> tuple[Hashes, Hashes, NDArray[np.int64]]:
+def hash_tokens(text: str) -> tuple[Hashes, Hashes, Indices]:
     """The text's tokens as hashes of the whole word, hashes of the stem, and where each starts (characters)."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     codes = np.minimum(codes, np.uint32(0xFFFF))
@@ -101,7 +98,7 @@ def hash_tokens(text: str) -> tuple[Hashes, Hashes, NDArray[np.int64]]:
     return words ^ (words >> _MIX), stems ^ (stems >> _MIX), starts
 
 
-def features(words: Hashes, stems: Hashes) -> Features:
+def features(words: Hashes, stems: Hashes) -> Indices:
     """Buckets, shape (len(ORDERS), tokens). Bucket 0 is 'nothing here': an n-gram that would begin before the text."""
     count = len(words)
     table = np.empty((len(ORDERS), count), np.uint64)
@@ -120,7 +117,7 @@ def features(words: Hashes, stems: Hashes) -> Features:
     return table.astype(np.int64)
 
 
-def windows(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def windows(count: int) -> tuple[Indices, Indices]:
     """First token and end of each window over `count` tokens; one window when the text is short."""
     first = np.arange(0, max(count - WINDOW, 0) + STRIDE, STRIDE) if count > WINDOW else np.zeros(1, np.int64)
     return first, np.minimum(first + WINDOW, count)

@@ -6,14 +6,26 @@ import math
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidecar.errors import ConfigurationError
-from sidecar.inspection.model.features import BITS, DAMPING, ORDERS, WINDOW, features, hash_tokens, windows
+from sidecar.inspection.model.features import (
+    BITS,
+    DAMPING,
+    ORDERS,
+    WINDOW,
+    Hashes,
+    Indices,
+    features,
+    hash_tokens,
+    windows,
+)
 
 _ARTEFACT = "injection.npz"
+_MANY = 32  # windows; beyond, padding a text buys nothing more
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +38,23 @@ class Evidence:
 
 
 class InjectionModel:
-    """A linear model over windows of words, calibrated: of texts that score 0.9, nine in ten are attacks.
+    """A linear model over windows of words.
 
-    The calibration is for the mix of the published evaluation (as many attacks as benign texts, every source counted
-    alike); real traffic holds fewer attacks. The model is immutable and may be shared by threads.
+    Its score is calibrated on sources that were left out of training: 0.5 is the balanced operating point, where each
+    of them stays within its budget of false positives, and log-odds grow as they did for those sources. Immutable, so
+    that threads may share it.
     """
 
-    __slots__ = ("_bias", "_weights")
+    __slots__ = ("_bias", "_floor", "_spread", "_weights")
 
-    def __init__(self, weights: NDArray[np.float32], bias: float) -> None:
+    def __init__(self, weights: NDArray[np.float32], bias: float, *, floor: float, spread: float) -> None:
+        """Log-odds: `floor` (below 0) is the least that a word can count, so that friendly words can't drown an attack;
+        `spread` is what each doubling of a long text takes off (in units of its natural logarithm), because the worst
+        of many windows is worse by chance."""
         self._weights = weights
         self._bias = bias
+        self._floor = floor
+        self._spread = spread
 
     @classmethod
     def load(cls, path: Path | None = None) -> InjectionModel:
@@ -49,22 +67,23 @@ class InjectionModel:
                 return cls._read(path)
             with resources.as_file(resources.files(__package__) / _ARTEFACT) as shipped:
                 return cls._read(shipped)
-        except (OSError, KeyError, ValueError) as error:
-            raise ConfigurationError(f"the injection model {path or _ARTEFACT} cannot be read: {error}") from error
+        except (OSError, EOFError, KeyError, IndexError, TypeError, ValueError, BadZipFile) as error:
+            raise ConfigurationError(str(path or _ARTEFACT), "", f"not an injection model: {error}") from error
 
     @classmethod
     def _read(cls, path: Path) -> InjectionModel:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             weights = np.zeros(1 << BITS, np.float32)
             weights[arrays["buckets"]] = arrays["weights"]
-            return cls(weights, float(arrays["bias"]))
+            bias, floor, spread = (float(arrays[name]) for name in ("bias", "floor", "spread"))
+            return cls(weights, bias, floor=floor, spread=spread)
 
     def save(self, path: Path) -> None:
         """Write the artefact: the buckets that carry weight, as half floats."""
         buckets = np.flatnonzero(self._weights).astype(np.uint32)
-        np.savez_compressed(
-            path, buckets=buckets, weights=self._weights[buckets].astype(np.float16), bias=np.float64(self._bias)
-        )
+        weights = self._weights[buckets].astype(np.float16)
+        shape = {"bias": self._bias, "floor": self._floor, "spread": self._spread}
+        np.savez_compressed(path, buckets=buckets, weights=weights, **{k: np.float64(v) for k, v in shape.items()})
 
     def score(self, text: str) -> float:
         """0..1 for the most suspicious window of the text; 0 for a text without words."""
@@ -75,14 +94,25 @@ class InjectionModel:
         words, stems, starts = hash_tokens(text)
         if not len(words):
             return Evidence(0.0, 0, 0)
-        sums = np.cumsum(self._weights[features(words, stems)].sum(axis=0), dtype=np.float64)
-        first, end = windows(len(words))
-        sums = np.concatenate(([0.0], sums))
-        logits = (sums[end] - sums[first]) / np.sqrt(end - first + DAMPING)
+        logits, first, end = self._windows(words, stems)
         best = int(np.argmax(logits))
         last = int(end[best])
         finish = int(starts[last]) if last < len(starts) else len(text)
-        return Evidence(_logistic(float(logits[best]) + self._bias), int(starts[first[best]]), finish)
+        return Evidence(_logistic(float(logits[best])), int(starts[first[best]]), finish)
+
+    def logit(self, text: str) -> float:
+        """The score as log-odds; minus infinity for a text without words."""
+        words, stems, _ = hash_tokens(text)
+        return float(self._windows(words, stems)[0].max()) if len(words) else -math.inf
+
+    def _windows(self, words: Hashes, stems: Hashes) -> tuple[NDArray[np.float64], Indices, Indices]:
+        """Log-odds, first word and end of every window."""
+        share = self._weights[features(words, stems)].sum(axis=0)
+        sums = np.zeros(len(words) + 1)
+        np.cumsum(np.maximum(share, self._floor), out=sums[1:])
+        first, end = windows(len(words))
+        bias = self._bias - self._spread * math.log(min(len(first), _MANY))
+        return (sums[end] - sums[first]) / np.sqrt(end - first + DAMPING) + bias, first, end
 
     def explain(self, text: str, count: int = 10) -> list[tuple[str, float]]:
         """The `count` n-grams that moved the score most, each with its share of the logit; negative ones speak for it.
@@ -109,7 +139,7 @@ def _name(text: str, starts: NDArray[np.int64], last: int, order: tuple[bool, tu
     for offset in reversed(offsets):
         begin = int(starts[last - offset])
         following = int(starts[last - offset + 1]) if last - offset + 1 < len(starts) else len(text)
-        token = text[begin:following].split()[0].strip(".,:;!?\"'()[]{}<>").lower()
+        token = text[begin:following].split(maxsplit=1)[0].strip(".,:;!?\"'()[]{}<>").lower()
         tokens.append(token[:5] + "*" if stem and len(token) > 5 else token)
     return (" … " if offsets[-1] >= len(offsets) else " ").join(tokens)
 

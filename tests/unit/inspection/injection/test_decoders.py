@@ -113,6 +113,11 @@ def test_disguise_alone_is_no_attack(name: str) -> None:
     assert score(DISGUISES[name](BENIGN)) < 0.5
 
 
+def test_an_attack_in_an_html_comment_is_seen_by_rules_and_model() -> None:
+    for text in (f"<p>Cats</p><!-- {ATTACK} -->", f"<b>C</b>a<b>t</b>s <!--{ATTACK}-->"):
+        assert score(text) >= 0.9
+
+
 def test_finding_points_at_the_encoded_place() -> None:
     piece = base64.b64encode(ATTACK.encode()).decode()
     text = f"Hello there, please read {piece} for me."
@@ -133,8 +138,8 @@ def test_finding_points_at_the_encoded_place() -> None:
     ],
 )
 def test_ordinary_identifiers_are_not_decoded(text: str) -> None:
-    kinds = {view.kind for view in normalise(text)}
-    assert kinds <= {"plain", "leet", "run_together", "unwrapped"}
+    taken_off = {name for view in normalise(text) for name in view.kind.split("+")}
+    assert taken_off <= {"plain", "leet", "run_together", "unwrapped", "dehyphenated"}
 
 
 FRAGMENTS = [
