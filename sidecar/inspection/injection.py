@@ -43,14 +43,15 @@ class InjectionSettings(InspectorSettings):
 class InjectionInspector:
     """Reads each segment in all its disguises and reports it once, under its strongest rule."""
 
-    def __init__(self, settings: InjectionSettings) -> None:
+    def __init__(self, settings: InjectionSettings, model: InjectionModel | None = None) -> None:
+        """`model` is the one that ships unless another is given."""
         self._action = settings.action
         usual = dict.fromkeys(Role, THRESHOLDS[settings.operating_point])
         usual[Role.TOOL] *= _TOOL_SHARE
         usual |= settings.thresholds
         self._thresholds = {role: usual[role] for role in settings.roles}
         self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
-        self._model = InjectionModel.load()
+        self._model = model or InjectionModel.load()
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each rule that hit in a segment whose score reaches the threshold of its role."""
