@@ -41,13 +41,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """All charges of a call, and the rows that say whose they are, one for each descriptor."""
+    """All charges of a call, and the rows that say whose they are, one for each descriptor.
+
+    `happened`: some of the usage is past, and has to be booked even when nobody waits for the answer any more.
+    """
 
     domain: str
     descriptors: tuple[Descriptor, ...]
     hits: int
     charges: tuple[Charge, ...]
     rows: tuple[Row, ...]
+    happened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ class Questions:
             first = len(charges)
             charges += self._charges(domain, descriptor, match, hits)
             rows.append(Row(match.rule, match.label, first, len(charges), descriptor.refund))
-        return Question(domain, tuple(descriptors), hits, tuple(charges), tuple(rows))
+        happened = any(charge.overdraft or charge.hits < 0 for charge in charges)
+        return Question(domain, tuple(descriptors), hits, tuple(charges), tuple(rows), happened)
 
     def _match(self, domain: str, descriptor: Descriptor) -> Match | None:
         if domain not in self._domains:

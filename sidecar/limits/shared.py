@@ -89,7 +89,7 @@ class Shared:
     async def take(self, charges: Sequence[Charge]) -> Taken:
         """All charges together, or none; never raises, and never later than the deadline."""
         refused = self.peek(charges)
-        if refused is not None:
+        if refused is not None and not any(charge.overdraft or charge.hits < 0 for charge in charges):
             return refused
         now = time.monotonic_ns() // 1000
         if self._leases is None:
@@ -200,6 +200,8 @@ class Shared:
                 await self._store.take([Order([_PROBE])])
         except TimeoutError:
             raise StoreUnavailable("store_timeout") from None
+        if self._leases is not None:
+            self._leases.forget()  # Redis may have come back without knowing of them
         self._post(self._fallback.settle())
 
     async def _sweep(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from sidecar._pb.descriptor_pb2 import RateLimitDescriptor
 from sidecar._pb.ratelimit_pb2 import RateLimitRequest, RateLimitResponse
 from sidecar._pb.types_pb2 import RateLimitUnit
 from sidecar.limits import BucketSettings, DescriptorSettings, DescriptorSource, Limiter
+from sidecar.limits.limit import Charge, Taken
 from sidecar.metrics import Metrics
 from sidecar.services.ratelimit import RateLimitService
 
@@ -152,6 +155,24 @@ async def test_usage_that_has_happened_is_paid_and_the_debt_is_bounded(door: Doo
     reset = (await door.ask(of("user", hits=0))).statuses[0].duration_until_reset.seconds
     assert reset == 86_400  # five units of debt, and not 2**63
     assert (await door.ask(of("user"))).overall_code == OVER
+
+
+async def test_usage_is_paid_though_its_request_is_gone(door: Door) -> None:
+    answer = asyncio.Event()
+
+    class Slow(Limiter):
+        async def take(self, charges: Sequence[Charge]) -> Taken:
+            await answer.wait()
+            return await super().take(charges)
+
+    door.service._limiter = Slow(BucketSettings(), door.metrics)
+    call = asyncio.ensure_future(door.ask(of("user", hits=3)))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    answer.set()
+    await asyncio.sleep(0)
+    assert (await door.ask(of("user", hits=0))).statuses[0].limit_remaining == 2
 
 
 async def test_usage_is_paid_even_when_another_descriptor_refuses(door: Door) -> None:
