@@ -24,6 +24,7 @@ class Verdict:
     findings: tuple[Finding, ...]
 
 
+_THREADS = 2  # one long prompt must not make all others wait
 _NO_SCOPES: frozenset[str] = frozenset()
 _CLEAN = Verdict(Action.ALLOW, 0.0, ())
 _GRAVITY = {Action.ALLOW: 0, Action.FLAG: 1, Action.DENY: 2}
@@ -32,8 +33,8 @@ _GRAVITY = {Action.ALLOW: 0, Action.FLAG: 1, Action.DENY: 2}
 class Inspection:
     """The configured inspectors, compiled.
 
-    A short prompt is inspected where it stands. A long one goes to a thread: Hyperscan and the normalisers let go of
-    the interpreter's lock, and other requests are decided meanwhile.
+    A short prompt is inspected where it stands. A long one goes to a thread: other requests are decided meanwhile,
+    and Hyperscan lets go of the interpreter's lock while it scans.
     """
 
     def __init__(self, settings: InspectionSettings, metrics: Metrics) -> None:
@@ -43,7 +44,7 @@ class Inspection:
         self._offload_bytes = settings.offload_bytes
         self._deadline = settings.deadline
         self._metrics = metrics
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inspection")
+        self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="inspection")
 
     async def inspect(
         self, prompt: Prompt, *, route: str = "", plan: str = "", tenant: str = "", scopes: frozenset[str] = _NO_SCOPES
