@@ -114,7 +114,7 @@ def _read_parameters(text: bytes) -> dict[str, str]:
             raise InvalidBody("multipart_malformed", "disposition") from None
     # Some clients give the name of a file twice (RFC 6266); only when both agree does it not matter which is read.
     extended = parameters.pop("filename*", None)
-    # Some servers take a backslash for an escape: `mod\\el` would be `model` to them.
+    # Some servers take a backslash for an escape: `mod\el` would be `model` to them.
     if "\\" in parameters.get("name", "\\") or (
         extended is not None and _decode_extended(extended) != parameters.get("filename")
     ):
