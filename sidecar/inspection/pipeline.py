@@ -44,6 +44,7 @@ class Inspection:
         self._offload_bytes = settings.offload_bytes
         self._deadline = settings.deadline
         self._metrics = metrics
+        self._closed = False
         self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="inspection")
 
     async def inspect(
@@ -55,7 +56,7 @@ class Inspection:
         """
         if not self._inspectors:
             return _CLEAN
-        if sum(len(segment.text) for segment in prompt.segments) <= self._offload_bytes:
+        if self._closed or sum(len(segment.text) for segment in prompt.segments) <= self._offload_bytes:
             return self.inspect_now(prompt, route=route, plan=plan, tenant=tenant, scopes=scopes)
         loop = asyncio.get_running_loop()
         inspecting = loop.run_in_executor(
@@ -89,7 +90,8 @@ class Inspection:
         return verdict
 
     def close(self) -> None:
-        """Let the thread finish what it has begun."""
+        """Let the threads finish what they have begun. A straggler is inspected where it stands."""
+        self._closed = True
         self._pool.shutdown()
 
     def _shadow(self, finding: Finding) -> Finding:
