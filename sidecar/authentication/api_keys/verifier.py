@@ -27,7 +27,7 @@ from sidecar.request import HttpRequest
 
 _log = structlog.get_logger()
 _REFUSED_ENTRIES = 16_384
-_LOOKUPS_AT_ONCE = 64
+_LOOKUPS_AT_ONCE = 48  # below the connections that a Redis client holds
 _STORE_PAUSE = 1.0
 _REREAD_SECONDS = 300.0  # however good the news: a store may be emptied or restored without any
 _USED_FLUSH_SECONDS = 30.0
