@@ -35,7 +35,7 @@ async def ask(command: Callable[..., Awaitable[Any]], *arguments: Any, **options
         except RedisConnectionError:  # a pooled connection may have died of old age
             return await command(*arguments, **options)
     except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable("redis_unavailable", type(error).__name__) from error
+        raise StoreUnavailable("redis_unavailable", f"Redis does not answer ({type(error).__name__})") from error
 
 
 class ChangeFeed:
