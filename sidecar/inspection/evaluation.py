@@ -11,9 +11,12 @@ from typing import Final
 
 from sidecar.errors import ConfigurationError
 from sidecar.inspection.disguises import DISGUISES
+from sidecar.inspection.injection import InjectionInspector
+from sidecar.prompt import Prompt, Role, Segment
 
 _BUNDLE: Final = "hackaprompt_ultrachat_ifeval"
 _DISGUISED: Final = 200  # attacks and as many benign texts are put through every disguise
+_FAMILIES: Final = 25
 _SHORT: Final = 400  # characters; a disguise is what somebody types, not a book in base64
 
 
@@ -83,20 +86,35 @@ def _source(file: str, kind: str) -> str:
     return kind.rpartition("|")[2].lower() if file == _BUNDLE else file
 
 
-def report(cases: Sequence[Case], scores: Sequence[float], threshold: float) -> str:
-    """Tables by source and by family: false positives of benign texts, recall of attacks."""
-    lines = [f"At threshold {threshold}:", "", f"{'source':34}{'false positives':28}recall"]
+def judge(inspector: InjectionInspector, text: str, role: Role = Role.USER) -> float:
+    """The score of one text, as if it were all of a prompt."""
+    return inspector.score(Prompt(api="evaluation", model=None, segments=(Segment(role, text, "text"),)))
+
+
+def evaluate(folder: Path, inspector: InjectionInspector, threshold: float) -> str:
+    """Every table for the labelled texts of a folder, as user text. Raises ConfigurationError like `read`."""
+    cases = read(folder)
+    scores = [judge(inspector, case.text) for case in cases]
+    disguises = report_disguises(cases, lambda text: judge(inspector, text), threshold)
+    return f"{report(cases, scores, threshold)}\n\n{disguises}"
+
+
+def report(cases: Sequence[Case], scores: Sequence[float], threshold: float, *, families: bool = True) -> str:
+    """False positives of benign texts and recall of attacks by source, and what is missed by family."""
     benign, attack = _count(cases, scores, threshold, lambda case: case.source)
+    lines = [f"At threshold {threshold}:", "", f"{'source':34}{'false positives':28}recall"]
     lines += [
         f"{source:34}{_cell(benign.get(source)):28}{_cell(attack.get(source))}".rstrip()
         for source in sorted(benign.keys() | attack.keys())
     ]
-    _, families = _count(cases, scores, threshold, lambda case: f"{case.source}: {case.family}"[:60])
-    lines += ["", f"{'attacks missed, by family':62}missed"]
+    _, by_family = _count(cases, scores, threshold, lambda case: f"{case.source}: {case.family}"[:60])
     missed = {
-        name: Rate(rate.total - rate.hits, rate.total) for name, rate in families.items() if rate.hits < rate.total
+        name: Rate(all_.total - all_.hits, all_.total) for name, all_ in by_family.items() if all_.hits < all_.total
     }
-    lines += [f"{name:62}{rate}" for name, rate in sorted(missed.items(), key=lambda item: -item[1].hits)[:25]]
+    if families and missed:
+        lines += ["", f"{'attacks missed, by family':62}missed"]
+        worst = sorted(missed.items(), key=lambda item: (-item[1].hits, item[0]))
+        lines += [f"{name:62}{rate}" for name, rate in worst[:_FAMILIES]]
     return "\n".join(lines)
 
 

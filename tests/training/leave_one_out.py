@@ -1,15 +1,17 @@
-"""Scores of every public text from a model that never saw the text's source."""
+"""Models that never saw a source, for an honest calibration and evaluation on it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from sidecar.inspection.evaluation import Case
-from tests.training.fit import Floats, Windows, fit
+from tests.training.fit import Fitted, Floats, Windows, fit, weigh
 
 # Sources left out together: related ones in one fold, so that a cousin does not stand in for the one left out.
 FOLDS: Final = (
@@ -42,23 +44,39 @@ _STEP: Final = 0.01
 _LEAST: Final = -20.0
 
 
-def held_out_logits(windows: Windows, cases: Sequence[Case]) -> Floats:
-    """One logit a case; nan for the generated ones, which are no evidence."""
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From raw log-odds to published ones: `middle` becomes 0 (a score of 0.5), the rest is stretched by `slope`."""
+
+    middle: float
+    slope: float
+
+
+def leave_one_out(windows: Windows, cases: Sequence[Case]) -> dict[tuple[str, ...], Fitted]:
+    """For each fold a model of everything else."""
     sources = np.array([case.source for case in cases])
-    logits = np.full(len(cases), np.nan)
+    fitted: dict[tuple[str, ...], Fitted] = {}
     for fold in FOLDS:
-        held = np.isin(sources, fold)
-        model = fit(windows.only(~held), [case for case, out in zip(cases, held, strict=True) if not out]).model()
-        for index in np.flatnonzero(held).tolist():
-            logits[index] = max(model.logit(cases[index].text), _LEAST)
-    return logits
+        seen = ~np.isin(sources, fold)
+        fitted[fold] = fit(windows.only(seen), [case for case, keep in zip(cases, seen, strict=True) if keep])
+    return fitted
 
 
-def balanced_logit(logits: Floats, cases: Sequence[Case]) -> float:
+def calibrate(fitted: Mapping[tuple[str, ...], Fitted], cases: Sequence[Case]) -> Calibration:
+    """The balanced point and the slope of log-odds, both on sources that the scoring model never saw."""
+    models = {source: one.model() for fold, one in fitted.items() for source in fold}
+    public = [case for case in cases if case.source in models]
+    logits = np.array([max(models[case.source].logit(case.text), _LEAST) for case in public])
+    attack = np.array([case.attack for case in public])
+    slope = LogisticRegression(C=1e6).fit(logits[:, None], attack, weigh(public)).coef_[0, 0]
+    return Calibration(_balanced(logits, public), float(slope))
+
+
+def _balanced(logits: Floats, cases: Sequence[Case]) -> float:
     """The lowest logit (in steps of 0.01) from which every kind of benign text stays within its budget."""
     benign: dict[str, list[float]] = defaultdict(list)
-    for value, case in zip(logits, cases, strict=True):
-        if not case.attack and not np.isnan(value):
+    for value, case in zip(logits.tolist(), cases, strict=True):
+        if not case.attack:
             benign[case.source].append(value)
     by_source = {source: np.sort(values) for source, values in benign.items()}
     middle = 0.0

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-from sklearn.linear_model import LogisticRegression
-
 from tests.training.corpus import load
-from tests.training.fit import Windows, fit, weigh
+from tests.training.fit import Windows, fit
 from tests.training.generate import generate
-from tests.training.leave_one_out import balanced_logit, held_out_logits
+from tests.training.leave_one_out import calibrate, leave_one_out
 
 ARTEFACT = Path(__file__).parents[2] / "sidecar/inspection/model/injection.npz"
 
@@ -25,13 +22,9 @@ def main() -> None:
     cases = [*load(arguments.data), *generate()]
     windows = Windows.of(cases)
     print(f"{len(cases)} texts, {windows.rows.shape[0]} windows", flush=True)
-    logits = held_out_logits(windows, cases)
-    middle = balanced_logit(logits, cases)
-    known = ~np.isnan(logits)
-    attack = np.array([case.attack for case in cases])
-    slope = LogisticRegression(C=1e6).fit(logits[known, None], attack[known], weigh(cases)[known]).coef_[0, 0]
-    print(f"balanced at logit {middle:.2f}, slope {slope:.3f}", flush=True)
-    fit(windows, cases).model(slope, middle).save(arguments.output)
+    calibration = calibrate(leave_one_out(windows, cases), cases)
+    print(f"balanced at logit {calibration.middle:.2f}, slope {calibration.slope:.3f}", flush=True)
+    fit(windows, cases).model(calibration.slope, calibration.middle).save(arguments.output)
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB")
 
 

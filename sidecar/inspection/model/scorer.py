@@ -82,8 +82,8 @@ class InjectionModel:
         """Write the artefact: the buckets that carry weight, as half floats."""
         buckets = np.flatnonzero(self._weights).astype(np.uint32)
         weights = self._weights[buckets].astype(np.float16)
-        shape = {"bias": self._bias, "floor": self._floor, "spread": self._spread}
-        np.savez_compressed(path, buckets=buckets, weights=weights, **{k: np.float64(v) for k, v in shape.items()})
+        bias, floor, spread = np.float64(self._bias), np.float64(self._floor), np.float64(self._spread)
+        np.savez_compressed(path, buckets=buckets, weights=weights, bias=bias, floor=floor, spread=spread)
 
     def score(self, text: str) -> float:
         """0..1 for the most suspicious window of the text; 0 for a text without words."""
