@@ -44,7 +44,7 @@ class InjectionInspector:
     """Reads each segment in all its disguises and reports it once, under its strongest rule."""
 
     def __init__(self, settings: InjectionSettings, model: InjectionModel | None = None) -> None:
-        """`model` is the one that ships unless another is given."""
+        """Compile the rules. `model` stands in for the one that is shipped. Raises ConfigurationError."""
         self._action = settings.action
         usual = dict.fromkeys(Role, THRESHOLDS[settings.operating_point])
         usual[Role.TOOL] *= _TOOL_SHARE
@@ -58,16 +58,16 @@ class InjectionInspector:
         for index, segment in enumerate(prompt.segments):
             threshold = self._thresholds.get(segment.role)
             if threshold is not None and segment.text:
-                score, view, hits = self._judge(segment.text)
+                score, view, hits = self.judge(segment.text)
                 if score >= threshold:
                     for hit in hits:
                         yield self._finding(view, hit, score, index)
 
     def score(self, prompt: Prompt) -> float:
         """The highest score of the inspected segments, also below the threshold."""
-        return max((self._judge(one.text)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0)
+        return max((self.judge(one.text)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0)
 
-    def _judge(self, text: str) -> tuple[float, View, list[RuleHit]]:
+    def judge(self, text: str) -> tuple[float, View, list[RuleHit]]:
         """The worst reading of the text, its score, and what hit in it, the surest first: rules, or the model."""
         worst: tuple[float, View, list[RuleHit]] | None = None
         for view in normalise(text):

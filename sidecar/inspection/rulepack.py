@@ -21,7 +21,8 @@ _MACRO = re.compile(r"<([a-z_0-9]+)>")
 _BEFORE, _AFTER = 60, 40  # bytes around a match in which `unless` is searched
 _STOPS = (b". ", b"! ", b"? ", b"\n")
 _MENTION_BEFORE = 160
-_MENTION_DAMPING = 0.4
+_MENTION_DAMPING = 0.3
+_NEVER = "(?!)"
 _EXCUSES = 8  # matches of one pattern that `unless` may set aside; after so many, the next one counts
 Lexicon = dict[str, dict[str, str]]
 
@@ -41,6 +42,9 @@ class Rule(Settings):
     )
     unless: tuple[str, ...] = Field(
         default=(), description="A match does not count where one of these is found in it or just around it"
+    )
+    negated_by: tuple[str, ...] = Field(
+        default=(), description="A match does not count where one of these runs into its beginning (don't ignore ...)"
     )
     quotable: bool = Field(default=True, description="Whether the words may be talked about, with a lower score")
     hits: tuple[str, ...] = Field(default=(), description="Texts that must hit this rule")
@@ -95,13 +99,16 @@ class RulePack:
                     self._owners.append(rule)
                     self._patterns.append(pattern)
         self._filter, self._matchers = _compile(files, self._owners, self._patterns)
-        self._unless = {
-            rule.id: _python(source, rule.id, "|".join(rule.unless))
+        self._excuses = {
+            rule.id: _Excuses(
+                _alternatives(source, rule.id, rule.unless, lexicon),
+                _alternatives(source, rule.id, rule.negated_by, lexicon),
+            )
             for source, file in files
             for rule in file.rules
-            if rule.unless
+            if rule.unless or rule.negated_by
         }
-        self._mention = _python("mentions", "", "|".join(one for _, file in files for one in file.mentions) or "(?!)")
+        self._mention = _python("mentions", "", "|".join(one for _, file in files for one in file.mentions) or _NEVER)
 
     @classmethod
     def load(cls, extra: Iterable[Path] = (), without: Iterable[str] = ()) -> RulePack:
@@ -133,10 +140,10 @@ class RulePack:
 
     def _first(self, index: int, data: bytes) -> tuple[int, int] | None:
         """Where the pattern matches first without an excuse."""
-        unless = self._unless.get(self._owners[index].id)
+        excuses = self._excuses.get(self._owners[index].id)
         for count, match in enumerate(self._matchers[index].finditer(data)):
             start, end = match.span()
-            if unless is None or count == _EXCUSES or not _around(unless, data, start, end):
+            if excuses is None or count == _EXCUSES or not excuses.hold(data, start, end):
                 return start, end
         return None
 
@@ -152,11 +159,25 @@ def _less(file: RuleFile, dropped: frozenset[str]) -> RuleFile:
     return file.model_copy(update={"rules": tuple(rule for rule in file.rules if rule.id not in dropped)})
 
 
-def _around(unless: re.Pattern[bytes], data: bytes, start: int, end: int) -> bool:
-    """Whether an excuse stands in the match or beside it in the same sentence."""
-    low = max([start - _BEFORE, 0, *(data.rfind(stop, max(0, start - _BEFORE), start) + 1 for stop in _STOPS)])
-    high = min([end + _AFTER, *(at for stop in _STOPS if (at := data.find(stop, end, end + _AFTER)) >= 0)])
-    return bool(unless.search(data, low, end) or unless.search(data, low, high))
+@dataclass(frozen=True, slots=True)
+class _Excuses:
+    """What makes a match of one rule harmless."""
+
+    beside: re.Pattern[bytes]
+    negation: re.Pattern[bytes]
+
+    def hold(self, data: bytes, start: int, end: int) -> bool:
+        """Whether one stands in the match or beside it in the same sentence."""
+        low = max([start - _BEFORE, 0, *(data.rfind(stop, max(0, start - _BEFORE), start) + 1 for stop in _STOPS)])
+        high = min([end + _AFTER, *(at for stop in _STOPS if (at := data.find(stop, end, end + _AFTER)) >= 0)])
+        if self.beside.search(data, low, end) or self.beside.search(data, low, high):
+            return True
+        return any(match.end() > start for match in self.negation.finditer(data, low, end))
+
+
+def _alternatives(source: str, key: str, patterns: Sequence[str], lexicon: Lexicon) -> re.Pattern[bytes]:
+    filled = [_fill(pattern, lexicon, "en") for pattern in patterns]
+    return _python(source, key, "|".join(pattern for pattern in filled if pattern) or _NEVER)
 
 
 def _python(source: str, key: str, pattern: str) -> re.Pattern[bytes]:

@@ -11,7 +11,7 @@ from sidecar.inspection.decoders.decoder import Reading
 
 _GAP = r"[ .,\-_*|/~+:;'\"`\n\t\u00b7=#^\\]"
 _SPACED = re.compile(rf"(?<!\w)\w(?:{_GAP}{{1,3}}\w(?!\w)){{4,}}")
-_WIDE = re.compile(rf"(?:\s{{2,}}|\s*[/|]\s*|\s{_GAP}\s|[-_.*] [-_.*]?)")
+_WIDE = re.compile(rf"(?:\s{{2,}}|\s*[/|]\s*|\s{_GAP}\s|[-_.*\\] [-_.*\\]?)")
 _NO_LETTER = re.compile(r"[\W_]+")
 _INSIDE = re.compile(
     r"(?<=\w)<!--.{0,60}?-->(?=\w)|<!--|-->|</?[a-zA-Z][^<>]{0,200}/?>|\*{1,3}|`{1,3}|(?<=\w)_{1,2}(?=\w)|[\[\](){}](?=\w)|(?<=\w)[\[\](){}]",
