@@ -12,7 +12,7 @@ from sidecar.inspection.fusion import THRESHOLDS, fuse
 from sidecar.inspection.inspector import InspectorSettings, TeamFile
 from sidecar.inspection.model import InjectionModel
 from sidecar.inspection.model.scorer import Evidence
-from sidecar.inspection.normalise import View, normalise
+from sidecar.inspection.normalise import View, normalise, scanner
 from sidecar.inspection.rulepack import RuleHit, RulePack
 from sidecar.prompt import Prompt, Role
 
@@ -50,6 +50,7 @@ class InjectionInspector:
         usual[Role.TOOL] *= _TOOL_SHARE
         usual |= settings.thresholds
         self._thresholds = {role: usual[role] for role in settings.roles}
+        scanner()  # compiled now, not at the first request
         self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
         self._model = model or InjectionModel.load()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import hyperscan
 
@@ -57,9 +58,13 @@ _WINDOW = 1 << 13  # of a longer text, each disguise is taken off so much, from 
 _BEFORE = 512
 _TRIGGERS = [(trigger, one.name) for one in REPLACERS for trigger in one.triggers]
 _TRIGGERS += [(trigger, one.name) for one in READINGS for trigger in one.triggers]
-_SCANNER = Scanner(
-    [trigger.encode() for trigger, _ in _TRIGGERS], hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
-)
+
+
+@cache
+def scanner() -> Scanner:
+    """What finds the triggers of all disguises. Compiled at the first call, in about half a second."""
+    flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
+    return Scanner([trigger.encode() for trigger, _ in _TRIGGERS], flags)
 
 
 def normalise(text: str) -> tuple[View, ...]:
@@ -122,7 +127,7 @@ def _unmask(view: View, views: _Views) -> bool:
     """Add what the text becomes without the disguises that its triggers speak of; whether one takes its place."""
     data = view.text.lower().encode("utf-8", "replace")
     triggered: dict[str, int] = {}
-    for index, end in _SCANNER.scan(data):
+    for index, end in scanner().scan(data):
         name = _TRIGGERS[index][1]
         triggered[name] = min(end, triggered.get(name, end))
     if not triggered:
