@@ -55,8 +55,7 @@ def main() -> int:
         print(f"\nThe demo did not come up: {fault}", file=sys.stderr)
         return 1
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         env.unlink(missing_ok=True)
         shutil.copytree(run, home / "logs", ignore=_no_secrets, dirs_exist_ok=True)
         shutil.rmtree(run)
@@ -135,7 +134,13 @@ def _no_secrets(_: str, names: list[str]) -> list[str]:
 
 
 def _end(_: int, __: FrameType | None) -> None:
+    _ignore_signals()  # a second Ctrl-C must not leave children behind
     raise _Ended
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
