@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import yaml
 
 from tests.harness import client as clients
 from tests.harness import redis_server
@@ -38,6 +39,12 @@ class Pod:
     def url(self) -> str:
         """Where clients connect."""
         return f"https://localhost:{self.port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where the sidecar's metrics are read."""
+        address = yaml.safe_load(self.sidecar.configuration.read_text())["telemetry"]["metrics"]
+        return f"http://{address}/metrics"
 
     def client(self, *, http2: bool = False) -> httpx2.Client:
         """A well-behaved client."""

@@ -70,9 +70,10 @@ class Sidecar(Process):
             stub = health_pb2_grpc.HealthStub(channel)
             self.wait_until(lambda: _serving(stub), "the sidecar serves")
 
-    def create_key(self, **options: str) -> str:
+    def create_key(self, *scopes: str, **options: str) -> str:
         """A new API key, made as an operator would; an option `plan="free"` becomes `--plan free`."""
         flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+        flags += [part for scope in scopes for part in ("--scope", scope)]
         printed = self.command("keys", "create", "--json", *flags)
         key: str = json.loads(printed)["key"]
         return key
