@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import yaml
 
 from tests.harness import client as clients
 from tests.harness import redis_server
@@ -38,6 +39,12 @@ class Pod:
     def url(self) -> str:
         """Where clients connect."""
         return f"https://localhost:{self.port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where the sidecar's metrics are read."""
+        address = yaml.safe_load(self.sidecar.configuration.read_text())["telemetry"]["metrics"]
+        return f"http://{address}/metrics"
 
     def client(self, *, http2: bool = False) -> httpx2.Client:
         """A well-behaved client."""
@@ -88,16 +95,15 @@ def start_gateway(
         upstream = stack.enter_context(Upstream(authority.issue("upstream"), pause))
         collector = stack.enter_context(Collector())
         environment = new_master_key()
-        running: list[Pod] = []
+        sidecars: list[Sidecar] = []
         for number in range(pods):
             own = folder / f"pod-{number}"
             own.mkdir()
-            socket = own / "portcullis.sock"
             placed = configure(
                 configuration,
                 own / "configuration",
                 {
-                    "server.listen": f"unix:{socket}",
+                    "server.listen": f"unix:{own / 'portcullis.sock'}",
                     "redis.url": redis.url,
                     "telemetry.otlp_endpoint": collector.endpoint,
                     "telemetry.metrics": f"127.0.0.1:{free_port()}",
@@ -105,9 +111,13 @@ def start_gateway(
                 },
             )
             provider.publish(placed.parent / "jwks.json")
-            sidecar = stack.enter_context(
-                Sidecar(f"sidecar-{number}", placed, folder / f"sidecar-{number}.log", environment)
-            )
+            log = folder / f"sidecar-{number}.log"
+            starting = Sidecar(f"sidecar-{number}", placed, log, environment, wait=False)
+            sidecars.append(stack.enter_context(starting))
+        running: list[Pod] = []
+        for number, sidecar in enumerate(sidecars):
+            sidecar.until_ready()
+            own = folder / f"pod-{number}"
             placement = Placement(
                 port=free_port(port if number == 0 else 0),
                 operations_port=free_port(),
@@ -115,7 +125,7 @@ def start_gateway(
                 key=served.key,
                 upstream_port=upstream.port,
                 authorities=authority.certificate,
-                sidecar_socket=socket,
+                sidecar_socket=own / "portcullis.sock",
                 collector_port=collector.port,
                 admin_socket=own / "admin.sock",
             )
