@@ -14,6 +14,7 @@ from sidecar.limits.limit import MAX_UNITS, BucketStatus, Charge, Limit, Taken
 from sidecar.limits.rule import Rule, with_debt
 from sidecar.limits.settings import UNIT_US, DescriptorSettings
 
+_MOST_DESCRIPTORS = 256  # in one call: Redis answers nobody else while it works on them
 _MOST_HITS = 11 * MAX_UNITS  # more than any bucket and its debt can hold: a greater number means the same
 
 
@@ -80,12 +81,14 @@ class Questions:
     def compile(self, domain: str, descriptors: Sequence[Descriptor], hits_addend: int) -> Question:
         """The charges that a call makes.
 
-        Raises InvalidRequest: `empty_domain`, `empty_descriptors`, or `override_without_unit`.
+        Raises InvalidRequest: `empty_domain`, `empty_descriptors`, `too_many_descriptors`, or `override_without_unit`.
         """
         if not domain:
             raise InvalidRequest("empty_domain")
         if not descriptors:
             raise InvalidRequest("empty_descriptors")
+        if len(descriptors) > _MOST_DESCRIPTORS:
+            raise InvalidRequest("too_many_descriptors")
         matches = [self._match(domain, descriptor) for descriptor in descriptors]
         replaced = {name for match in matches if match is not None for name in match.rule.replaces}
         hits = max(1, hits_addend)

@@ -140,10 +140,11 @@ class Shared:
         try:
             outcome = await self._batcher.take(order)
         except StoreUnavailable as error:
-            if self._breaker.failure(error.code):
+            away = self._breaker.failure(error.code)
+            if away:
                 self._batcher.abandon()
             self._undraw(order)
-            taken = self._fallback.take(order.charges)
+            taken = self._fallback.take(order.charges, away=away)
             order.told = taken.admitted
             return taken
         self._learn(order, outcome)

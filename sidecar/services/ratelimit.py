@@ -45,11 +45,12 @@ _BODY = json.dumps(
     separators=(",", ":"),
 ).encode()
 
-# envoyproxy/ratelimit answers both with the code UNKNOWN and these sentences.
+# envoyproxy/ratelimit answers the first two with the code UNKNOWN and these sentences.
 _MESSAGES = {
     "empty_domain": "rate limit domain must not be empty",
     "empty_descriptors": "rate limit descriptor list must not be empty",
     "override_without_unit": "rate limit override must name a unit",
+    "too_many_descriptors": "rate limit descriptor list must not be longer than 256",
 }
 
 

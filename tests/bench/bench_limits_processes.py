@@ -52,7 +52,7 @@ def main(seconds: float = 60) -> int:
             )
         )
     head = (
-        f"{BUCKETS} buckets of {LIMIT.units}/s",
+        f"{BUCKETS} buckets of {LIMIT.units}/s, burst {LIMIT.burst}",
         "asked/s",
         "admitted/s",
         "without Redis",

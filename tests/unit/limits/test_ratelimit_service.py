@@ -301,6 +301,11 @@ async def test_an_unknown_domain_is_not_limited(door: Door) -> None:
             grpc.StatusCode.UNKNOWN,
             "rate limit override must name a unit",
         ),
+        (
+            RateLimitRequest(domain="shop", descriptors=[of("user")] * 257).SerializeToString(),
+            grpc.StatusCode.UNKNOWN,
+            "rate limit descriptor list must not be longer than 256",
+        ),
         (b"\xff\xff\xff", grpc.StatusCode.INVALID_ARGUMENT, "undecodable request"),
     ],
 )
@@ -336,3 +341,10 @@ async def test_labels_of_metrics_are_bounded(tmp_path: Path) -> None:
         await door.ask(of("k", str(number)))
     assert len(door.metrics.descriptor_hits.values) <= 1001
     assert door.metrics.descriptor_hits.values["other", "near"] == 200
+
+
+async def test_an_enormous_or_binary_value_is_a_value_like_others(door: Door) -> None:
+    for value in ("x" * 1_000_000, "\0\x01", "a|b_c:{d}=e/%", "\U0001f600", ""):
+        for _ in range(5):
+            assert (await door.ask(of("user", value))).overall_code == OK
+        assert (await door.ask(of("user", value))).overall_code == OVER
