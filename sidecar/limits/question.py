@@ -146,7 +146,7 @@ def answers(question: Question, taken: Taken) -> list[Answer]:
         if row.rule is None or not statuses:
             told.append(Answer(False, row.rule, MAX_UNITS if row.rule and row.rule.unlimited else 0, 0, None))
             continue
-        worst = max(statuses, key=_tightness)
+        worst = statuses[0] if len(statuses) == 1 else max(statuses, key=_tightness)
         over = worst.over and not row.rule.shadow and not row.refund
         reset_us = worst.retry_after_us if over else worst.reset_us
         told.append(Answer(over, row.rule, worst.remaining, reset_us, worst))

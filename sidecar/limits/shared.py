@@ -73,7 +73,7 @@ class Shared:
         """A refusal that is known without asking, or None."""
         now = time.monotonic_ns() // 1000
         known = [self._known_empty(charge, now) for charge in charges]
-        if not any(known):
+        if known.count(None) == len(known):
             return None
         statuses = [status or self._fallback.last_heard(charge) for charge, status in zip(charges, known, strict=True)]
         return Taken(False, tuple(statuses))
