@@ -30,6 +30,10 @@ def test_a_sure_rule_needs_no_model_and_a_sure_model_no_rule() -> None:
     assert fuse([], 0.95) >= THRESHOLDS["monitor"]
 
 
+def test_an_uncertain_rule_is_doubted_where_the_model_sees_nothing() -> None:
+    assert fuse([hit("extraction", 0.9)], 0.01) < THRESHOLDS["balanced"] < fuse([hit("extraction", 0.9)], 0.05)
+
+
 def test_two_unsure_witnesses_make_one_sure() -> None:
     assert fuse([hit("persona", 0.4)], 0.4) >= THRESHOLDS["balanced"] > fuse([], 0.4)
 
