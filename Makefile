@@ -36,6 +36,18 @@ check: $(READY)  ## What CI runs: format, lint, types, generated code, tests
 bench: $(READY)  ## Measure decisions, the gateway, memory and shared limits (4 minutes)
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-limits
+bench-limits: $(READY)  ## Measure limits: calls to Redis, over-admission, outages, a thousand replicas (5 minutes)
+	$(BIN)/python -m tests.bench.bench_limits
+
+.PHONY: bench-inspection
+bench-inspection: $(READY)  ## Measure the reading and the inspecting of prompts (1 minute)
+	$(BIN)/python -m tests.bench.bench_inspection
+
+.PHONY: bench-auth
+bench-auth: $(READY)  ## Measure credentials: cost, lookups among a million keys, revocation, timing (3 minutes, 2 GB)
+	$(BIN)/python -m tests.bench.bench_auth
+
 .PHONY: format
 format: $(READY)  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .

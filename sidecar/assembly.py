@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from sidecar import authentication, limits
@@ -21,6 +22,8 @@ class Assembly:
 
     policy: Policy
     authentication: Authentication
+    authorization: Authorization
+    inspection: Inspection
     descriptors: DescriptorSource
 
     async def start(self) -> None:
@@ -32,18 +35,21 @@ class Assembly:
         """End the background work."""
         await self.descriptors.stop()
         await self.authentication.stop()
+        await asyncio.to_thread(self.inspection.close)
 
 
 def assemble(config: Config, limiter: Limiter, metrics: Metrics) -> Assembly:
     """Build everything that a configuration describes; raises ConfigurationError, and starts nothing."""
     plans = {name: plan.limits for name, plan in config.plans.items()}
     callers = authentication.build(config.authentication, config.redis, metrics)
+    authorization = Authorization(config.authorization, config.plans, metrics)
+    inspection = Inspection(config.inspection, metrics)
     policy = Policy(
         authentication=callers,
-        authorization=Authorization(config.authorization, config.plans),
+        authorization=authorization,
         layers=limits.compile_layers(config.limits, plans),
         limiter=limiter,
-        inspection=Inspection(config.inspection, metrics),
+        inspection=inspection,
         body_settings=config.body,
     )
-    return Assembly(policy, callers, DescriptorSource(config.ratelimit, metrics))
+    return Assembly(policy, callers, authorization, inspection, DescriptorSource(config.ratelimit, metrics))

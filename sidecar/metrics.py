@@ -70,6 +70,11 @@ class Metrics:
         self.reloads = Counter("portcullis_configuration_reloads", "Changed configurations by outcome", "outcome")
         # limits
         self.bucket_denials = Counter("portcullis_bucket_denials", "Requests refused by a limit", "limit")
+        self.shadow_denials = Counter(
+            "portcullis_shadow_denials", "Requests that a limit in shadow mode would have refused", "limit"
+        )
+        self.bucket_hits = Counter("portcullis_bucket_hits", "Units charged", "limit")
+        self.near_limit = Counter("portcullis_near_limit", "Units charged that left less than a fifth", "limit")
         self.store_seconds = Histogram(
             "portcullis_store_seconds", "Time of one call to the store of buckets", _FAST, "result"
         )
@@ -92,6 +97,9 @@ class Metrics:
         # authentication
         self.authentications = Counter(
             "portcullis_authentications", "Credentials shown, by kind and outcome", "kind", "code"
+        )
+        self.shadow_refusals = Counter(
+            "portcullis_shadow_refusals", "Requests that a route in shadow mode would have refused", "route", "code"
         )
         # inspection
         self.findings = Counter("portcullis_findings", "Findings by rule and action", "rule", "action")

@@ -13,7 +13,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError  # noqa: A004 - Redis's own
 
@@ -135,8 +135,12 @@ class Connection:
                     await client.aclose()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, those to the Sentinels included."""
         await self.client.aclose()
+        if self._settings.sentinel is not None:
+            pool = cast("SentinelConnectionPool", self.client.connection_pool)
+            for watcher in pool.sentinel_manager.sentinels:
+                await watcher.aclose()
 
 
 async def next_message(listener: PubSub, seconds: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from watchfiles import awatch
 
 import sidecar
-from sidecar import limits, logs, transport
+from sidecar import limits, logs, memory, transport
 from sidecar.assembly import assemble
 from sidecar.config import Config, load
 from sidecar.errors import PortcullisError
@@ -65,6 +65,7 @@ class Server:
     async def run(self) -> None:
         """Serve until told to stop, then drain."""
         await self._start()
+        memory.settle()
         background = [asyncio.create_task(self._watch_configuration()), asyncio.create_task(self._watch_store())]
         await self._stop.wait()
         for task in background:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from sidecar.apis.documents import decode_base64, is_text
 from sidecar.apis.format import ApiFormat
 from sidecar.apis.parts import Attachments
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import Object, collect, flag, integer, objects, refuse_lookalikes, string
+from sidecar.apis.text import Object, collect, collect_joined, flag, integer, objects, refuse_lookalikes, string
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
@@ -58,7 +59,7 @@ def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Pro
     tools: list[Object] = []
     if "tools" in fields:
         tools = objects(fields, "tools")
-        collect(tools, Role.SYSTEM, "tools", segments)
+        collect_joined(tools, Role.SYSTEM, "tools", segments)
     if not fields.keys() <= _KNOWN:
         collect(fields, Role.USER, "", segments, skip=_KNOWN)
     return Prompt(
@@ -84,7 +85,7 @@ def _read_content(content: object, role: Role, path: str, into: list[Segment], a
             if type(block) is not dict:
                 raise InvalidBody("invalid_field", "content")
             text = block.get("text")
-            if type(text) is str and len(block) == 2:
+            if type(text) is str and len(block) == 2 and "type" in block:
                 into.append(Segment(role, text, f"{path}[{index}].text"))
             else:
                 _read_block(block, role, f"{path}[{index}]", into, attachments)
@@ -104,9 +105,13 @@ def _read_block(block: Object, role: Role, path: str, into: list[Segment], attac
     collect(block, role, path, into, skip=_BLOCK_READ)
     source = block.get("source")
     if type(source) is dict:
-        # Base64 is a picture or a PDF; a document's text or its blocks are read.
-        opaque = _DATA if source.get("type") == "base64" else _NOTHING
-        collect(source, role, f"{path}.source", into, skip=opaque)
+        data, media_type = source.get("data"), source.get("media_type")
+        if source.get("type") != "base64" or type(data) is not str:
+            collect(source, role, f"{path}.source", into)
+        else:
+            if type(media_type) is str and is_text(media_type):
+                into.append(Segment(Role.TOOL, decode_base64(data), f"{path}.source.data"))
+            collect(source, role, f"{path}.source", into, skip=_DATA)
     elif type(source) is str:
         into.append(Segment(role, source, f"{path}.source"))
     inner = block.get("content")
@@ -117,7 +122,6 @@ def _read_block(block: Object, role: Role, path: str, into: list[Segment], attac
 
 
 _DATA = frozenset({"data"})
-_NOTHING: frozenset[str] = frozenset()
 
 FORMAT = ApiFormat("anthropic.messages", ErrorStyle.ANTHROPIC, partial(read, name="anthropic.messages"))
 COUNT_TOKENS = ApiFormat("anthropic.count_tokens", ErrorStyle.ANTHROPIC, partial(read, name="anthropic.count_tokens"))

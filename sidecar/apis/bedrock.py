@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import unquote
 
+from sidecar.apis.documents import decode_base64
 from sidecar.apis.format import ApiFormat
 from sidecar.apis.parts import Attachments
 from sidecar.apis.strict import decode_object
@@ -28,6 +29,7 @@ _BLOCK = frozenset(
 )
 _MEDIA = {"image": True, "document": False, "video": False}
 _BLOCK_READ = frozenset({*_MEDIA, "toolResult", "cachePoint"})
+_TEXT_FORMATS = frozenset({"txt", "csv", "html", "md"})
 _BYTES = frozenset({"bytes", "format", "s3Location"})
 
 
@@ -88,7 +90,11 @@ def _read_block(block: Object, role: Role, path: str, into: list[Segment], attac
                 attachments.files += 1
             media = _member(block, name)
             collect(media, Role.TOOL, f"{path}.{name}", into, skip=frozenset({"source", "format"}))
-            collect(media.get("source"), Role.TOOL, f"{path}.{name}.source", into, skip=_BYTES)
+            source = media.get("source")
+            collect(source, Role.TOOL, f"{path}.{name}.source", into, skip=_BYTES)
+            data = source.get("bytes") if type(source) is dict else None
+            if type(data) is str and media.get("format") in _TEXT_FORMATS:
+                into.append(Segment(Role.TOOL, decode_base64(data), f"{path}.{name}.source.bytes"))
     if "toolResult" in block:
         result = _member(block, "toolResult")
         for index, inner in enumerate(objects(result, "content")):

@@ -6,7 +6,7 @@ from sidecar.apis.format import ApiFormat
 from sidecar.apis.openai_chat import ROLES
 from sidecar.apis.parts import Attachments, read_content
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import collect, flag, integer, objects, refuse_lookalikes, string
+from sidecar.apis.text import collect, collect_joined, flag, integer, objects, refuse_lookalikes, string
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
@@ -62,7 +62,7 @@ def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noq
     for name in ("documents", "tool_results"):
         collect(fields.get(name), Role.TOOL, name, segments)
     tools = objects(fields, "tools")
-    collect(tools, Role.SYSTEM, "tools", segments)
+    collect_joined(tools, Role.SYSTEM, "tools", segments)
     collect(fields, Role.USER, "", segments, skip=_KNOWN)
     return Prompt(
         api="cohere.chat",

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, replace
 from functools import partial
 
+from sidecar.apis.documents import decode_base64, is_text
 from sidecar.apis.format import ApiFormat
 from sidecar.apis.parts import Attachments
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import Object, collect, integer, objects, refuse_lookalikes
+from sidecar.apis.text import Object, collect, collect_joined, integer, objects, refuse_lookalikes
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
@@ -28,6 +29,7 @@ _PART = frozenset(
     {"text", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult",
      "thought", "thoughtSignature", "videoMetadata"}
 )  # fmt: skip
+_MEDIA_SKIPPED = frozenset({"data", "mimeType"})
 _PART_SKIPPED = frozenset({"inlineData", "fileData", "functionResponse", "codeExecutionResult", "thoughtSignature"})
 
 
@@ -71,7 +73,7 @@ def read(body: bytes, *, content_type: str, model: str | None, method: Method) -
     for index, content in enumerate(contents):
         _read_content(content, f"contents[{index}]", segments, attachments)
     tools = objects(fields, "tools")
-    collect(tools, Role.SYSTEM, "tools", segments)
+    collect_joined(tools, Role.SYSTEM, "tools", segments)
     generation = fields.get("generationConfig")
     options = (
         {} if generation is None else _canonical(_object(generation), frozenset({"maxOutputTokens", "candidateCount"}))
@@ -132,15 +134,14 @@ def _read_part(part: Object, role: Role, path: str, into: list[Segment], attachm
     for name in ("inlineData", "fileData"):
         if name in part:
             data = _canonical(_object(part[name]), frozenset({"mimeType", "data", "fileUri"}))
-            kind = data.get("mimeType")
+            kind, encoded = data.get("mimeType"), data.get("data")
             if type(kind) is str and kind.startswith("image/"):
                 attachments.images += 1
             else:
                 attachments.files += 1
-            opaque = not (type(kind) is str and kind.startswith("text/"))
-            collect(
-                data, role, f"{path}.{name}", into, skip=frozenset({"data", "mimeType"} if opaque else {"mimeType"})
-            )
+            if type(kind) is str and type(encoded) is str and is_text(kind):
+                into.append(Segment(Role.TOOL, decode_base64(encoded), f"{path}.{name}.data"))
+            collect(data, role, f"{path}.{name}", into, skip=_MEDIA_SKIPPED)
     for name in ("functionResponse", "codeExecutionResult"):
         if name in part:
             collect(part[name], Role.TOOL, f"{path}.{name}", into)

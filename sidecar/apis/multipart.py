@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sidecar.errors import InvalidBody
@@ -23,11 +24,15 @@ _MAX_HEADERS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`fields` are (name, text) in order. `files` counts the parts with a file name; `file_names` has the names."""
+    """`fields` are (name, text) in order. `files` counts the parts with a file name; `file_names` has the names.
+
+    `documents` are the texts of those files that are text.
+    """
 
     fields: tuple[tuple[str, str], ...]
     files: int
     file_names: tuple[str, ...]
+    documents: tuple[str, ...] = ()
 
 
 def parse(body: bytes, content_type: str) -> Form:
@@ -46,6 +51,7 @@ def parse(body: bytes, content_type: str) -> Form:
         raise InvalidBody("multipart_malformed", "parts")
     fields: list[tuple[str, str]] = []
     names: list[str] = []
+    documents: list[str] = []
     files = 0
     for piece in pieces[1:-1]:
         # A laxer parser ends lines at a bare line feed and would find another part here.
@@ -58,12 +64,14 @@ def parse(body: bytes, content_type: str) -> Form:
         if "filename" in parameters:
             files += 1
             names.append(parameters["filename"])
+            with suppress(UnicodeDecodeError):
+                documents.append(content.decode())
         else:
             try:
                 fields.append((parameters["name"], content.decode()))
             except UnicodeDecodeError:
                 raise InvalidBody("multipart_malformed", "text") from None
-    return Form(tuple(fields), files, tuple(names))
+    return Form(tuple(fields), files, tuple(names), tuple(filter(None, documents)))
 
 
 def _read_headers(head: bytes) -> dict[str, str]:

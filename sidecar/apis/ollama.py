@@ -9,7 +9,7 @@ from sidecar.apis.inputs import read_inputs
 from sidecar.apis.openai_chat import ROLES
 from sidecar.apis.parts import Attachments
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import Object, collect, integer, objects, refuse_lookalikes, string
+from sidecar.apis.text import Object, collect, collect_joined, integer, objects, refuse_lookalikes, string
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
@@ -66,7 +66,7 @@ def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Pro
         collect(message, ROLES.get(author, Role.USER), f"messages[{index}]", segments, skip=_MESSAGE_SKIPPED)
     input_ids = read_inputs(fields.get("input"), Role.USER, "input", segments, attachments) + _count(fields, "context")
     tools = objects(fields, "tools")
-    collect(tools, Role.SYSTEM, "tools", segments)
+    collect_joined(tools, Role.SYSTEM, "tools", segments)
     options = fields.get("options")
     if type(options) is dict:
         refuse_lookalikes(options, _OPTIONS)

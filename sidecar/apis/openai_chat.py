@@ -7,7 +7,7 @@ from dataclasses import replace
 from sidecar.apis.format import ApiFormat
 from sidecar.apis.parts import Attachments, read_content
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import Object, collect, flag, integer, objects, refuse_lookalikes, string
+from sidecar.apis.text import Object, collect, collect_joined, flag, integer, objects, refuse_lookalikes, string
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
@@ -73,7 +73,7 @@ def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noq
         if name in fields:
             definitions = objects(fields, name)
             tools += len(definitions)
-            collect(definitions, Role.SYSTEM, name, segments)
+            collect_joined(definitions, Role.SYSTEM, name, segments)
     limit = integer(fields, "max_completion_tokens")
     older_limit = integer(fields, "max_tokens")
     if limit is None or (older_limit is not None and older_limit > limit):

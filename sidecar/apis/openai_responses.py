@@ -6,7 +6,7 @@ from sidecar.apis.format import ApiFormat
 from sidecar.apis.openai_chat import ROLES, deployed
 from sidecar.apis.parts import Attachments, read_content
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import Object, collect, flag, integer, objects, refuse_lookalikes, string
+from sidecar.apis.text import Object, collect, collect_joined, flag, integer, objects, refuse_lookalikes, string
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
@@ -39,7 +39,7 @@ def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noq
         collect(fields["instructions"], Role.SYSTEM, "instructions", segments)
     messages = _read_input(fields.get("input"), segments, attachments)
     tools = objects(fields, "tools")
-    collect(tools, Role.SYSTEM, "tools", segments)
+    collect_joined(tools, Role.SYSTEM, "tools", segments)
     if not fields.keys() <= _KNOWN:
         collect(fields, Role.USER, "", segments, skip=_KNOWN)
     return Prompt(

@@ -34,7 +34,7 @@ def match(method: str, path: str) -> ApiFormat | None:
 
 
 def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Prompt:
-    """The form's fields, prompt included, and the names of its files. What is in the files is not read."""
+    """The form's fields, prompt included, and the names of its files. Of the files only those of text are read."""
     form = parse(body, content_type)
     segments: list[Segment] = []
     single: dict[str, str] = {}
@@ -49,6 +49,7 @@ def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Pro
         if member not in _PLAIN and text:
             segments.append(Segment(Role.USER, text, member))
     segments += [Segment(Role.USER, file_name, "filename") for file_name in form.file_names if file_name]
+    segments += [Segment(Role.TOOL, text, "file") for text in form.documents]
     choices = single.get("n", "1")
     if not (choices.isascii() and choices.isdigit() and len(choices) < 10):
         raise InvalidBody("invalid_field", "n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sidecar.apis.documents import read_data_url
 from sidecar.apis.text import Object, collect, refuse_lookalikes
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Role, Segment
@@ -12,6 +13,7 @@ _IMAGES = frozenset({"image_url", "image"})
 _FILES = frozenset({"input_audio", "audio_url", "video_url", "file"})
 _ATTACHED = _IMAGES | _FILES
 _OPAQUE = frozenset({"data", "file_data"})
+_LONGEST_NAME = 40
 _PART = frozenset({"type", "text"}) | _ATTACHED
 
 
@@ -40,7 +42,7 @@ def read_content(content: object, role: Role, path: str, into: list[Segment], at
             raise InvalidBody("invalid_field", "content")
         else:
             text = part.get("text")
-            if type(text) is str and len(part) == 2:
+            if type(text) is str and len(part) == 2 and "type" in part:
                 into.append(Segment(role, text, f"{where}.text"))
             else:
                 refuse_lookalikes(part, _PART)
@@ -59,11 +61,13 @@ def _read_part(part: Object, role: Role, path: str, into: list[Segment], attachm
 
 
 def read_link(value: object, role: Role, path: str, into: list[Segment]) -> None:
-    """Append what is text about an attachment: its address and its names, not its data."""
+    """Append what is text about an attachment: its address, its names, and its data where that is text."""
     if type(value) is str:
         if not value.startswith("data:"):
             into.append(Segment(role, value, path))
+        elif text := read_data_url(value):
+            into.append(Segment(Role.TOOL, text, path))
     elif type(value) is dict:
         for name, inner in value.items():
-            if name not in _OPAQUE:
-                read_link(inner, role, f"{path}.{name}", into)
+            if name not in _OPAQUE or (type(inner) is str and inner.startswith("data:")):
+                read_link(inner, role, f"{path}.{name[:_LONGEST_NAME]}", into)

@@ -19,14 +19,15 @@ from sidecar.errors import InvalidBody
 MAX_DEPTH = 64
 """Levels of nested arrays and objects that a body may have. The deepest known API uses about twenty."""
 
-MAX_CONTAINERS = 20_000
-"""Arrays and objects that a body may have. A conversation of a thousand messages with tools has a few thousand."""
+MAX_VALUES = 20_000
+"""Members and elements that a body may have, long lists of numbers aside. A thousand messages have 5,000."""
 
 # Every member has a name that ends so. Inside a string the same bytes can stand only behind a backslash.
 _NAME_END = re.compile(rb'"[ \t\r\n]*:')
-_FEW_QUOTES = 4096
+_SMALL = 128 << 10  # bytes; above, a body made of quotes would make the cheap count the dearer one
 _LONG_LIST = 64
 _CONTAINERS = frozenset({dict, list})
+_NUMBERS = frozenset({int, float})
 
 _decode = msgspec.json.Decoder().decode
 
@@ -43,9 +44,9 @@ def decode(body: bytes) -> object:
         raise InvalidBody("json_too_deep") from None
     except ValueError:  # msgspec's own errors, and UnicodeDecodeError
         raise InvalidBody("json_malformed") from None
-    members = _census(value, body.count(b"[") + body.count(b"{"))
+    members = _census(value)
     # The cheap count is never too low, so equality is proof. It is too high when a string holds an escaped `":`.
-    if body.count(b'"') <= _FEW_QUOTES and len(_NAME_END.findall(body)) == members:
+    if len(body) <= _SMALL and len(_NAME_END.findall(body)) == members:
         return value
     if _count_members(body) != members:
         raise InvalidBody("json_duplicate_key")
@@ -60,30 +61,26 @@ def decode_object(body: bytes) -> dict[str, object]:
     return value
 
 
-def _census(value: object, containers: int) -> int:
-    """Members in `value`, level by level. `containers` is an upper bound of dicts and lists, to stop early."""
-    members = depth = seen = 0
-    level: list[object] = [value]
+def _census(value: object) -> int:
+    """Members in `value`, level by level."""
+    members = depth = values = 0
+    level = [value] if type(value) in _CONTAINERS else []
     while level:
         depth += 1
-        above = seen
+        if depth > MAX_DEPTH:
+            raise InvalidBody("json_too_deep")
         below: list[object] = []
         for node in level:
             if type(node) is dict:
-                seen += 1
                 members += len(node)
-                below += node.values()
-            elif type(node) is list:
-                seen += 1
+                values += len(node)
+                below += [inner for inner in node.values() if type(inner) in _CONTAINERS]
+            elif type(node) is list and (len(node) < _LONG_LIST or not _NUMBERS.issuperset(map(type, node))):
                 # A prompt of input ids is one long list of numbers: not worth a look each.
-                if len(node) < _LONG_LIST or not _CONTAINERS.isdisjoint(map(type, node)):
-                    below += node
-        if depth > MAX_DEPTH and seen > above:
-            raise InvalidBody("json_too_deep")
-        if seen > MAX_CONTAINERS:
+                values += len(node)
+                below += [inner for inner in node if type(inner) in _CONTAINERS]
+        if values > MAX_VALUES:
             raise InvalidBody("json_too_many_values")
-        if seen == containers:
-            return members
         level = below
     return members
 

@@ -12,6 +12,8 @@ Object = dict[str, object]
 
 _LONGEST_PLAIN_NAME = 40
 _LONGEST_IDENTIFIER = 64
+_LONGEST_PATH = 200
+_LONG_LIST = 64
 _READABLE = frozenset({str, dict, list})
 _NOTHING: frozenset[str] = frozenset()
 # Members that link or tell apart objects; no server shows them to a model.
@@ -22,15 +24,18 @@ def collect(value: object, role: Role, path: str, into: list[Segment], *, skip: 
     """Append every string in `value`, depth first, except below the names in `skip` at the top level.
 
     Member names are text too when they are no plain identifier: a model that is shown an object reads them. Short
-    identifiers of objects and of their kinds are left out.
+    identifiers of objects and of their kinds are left out. A long list of strings is one segment, line by line.
     """
     if type(value) is str:
         if value:
             into.append(Segment(role, value, path))
     elif type(value) is list:
+        if len(value) > _LONG_LIST and set(map(type, value)) == {str}:
+            into.append(Segment(role, "\n".join(value), path))
+            return
         for index, inner in enumerate(value):
             if type(inner) in _READABLE:
-                collect(inner, role, f"{path}[{index}]", into)
+                collect(inner, role, _below(path, f"[{index}]"), into)
     elif type(value) is dict:
         _collect_members(value, role, path, into, skip)
 
@@ -40,9 +45,28 @@ def _collect_members(value: Object, role: Role, path: str, into: list[Segment], 
         if name in skip:
             continue
         if len(name) > _LONGEST_PLAIN_NAME or not name.isascii() or " " in name:
-            into.append(Segment(role, name, f"{path}.~"))
+            into.append(Segment(role, name, _below(path, ".~")))
         if type(inner) in _READABLE and not (name in _IDENTIFIERS and _is_identifier(inner)):
-            collect(inner, role, f"{path}.{name}" if path else name, into)
+            collect(
+                inner,
+                role,
+                _below(path, f".{name[:_LONGEST_PLAIN_NAME]}") if path else name[:_LONGEST_PLAIN_NAME],
+                into,
+            )
+
+
+def collect_joined(definitions: list[Object], role: Role, path: str, into: list[Segment]) -> None:
+    """Append one segment for each definition, its strings line by line: schemas are made of very many short ones."""
+    for index, definition in enumerate(definitions):
+        strings: list[Segment] = []
+        collect(definition, role, "", strings)
+        if strings:
+            into.append(Segment(role, "\n".join(one.text for one in strings), f"{path}[{index}]"))
+
+
+def _below(path: str, step: str) -> str:
+    """The path one step down. A deep one is cut: names are the caller's, and every string below would repeat them."""
+    return path + step if len(path) <= _LONGEST_PATH else path
 
 
 def _is_identifier(value: object) -> bool:

@@ -32,6 +32,7 @@ def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:
         fields: Object = dict(form.fields)
         segments = [Segment(Role.USER, text, name) for name, text in form.fields]
         segments += [Segment(Role.USER, name, "filename") for name in form.file_names]
+        segments += [Segment(Role.USER, text, "file") for text in form.documents]
         return _prompt(body, model, segments, fields, form.files)
     if _JSON_TYPE.match(content_type):
         value: object = decode(body)
@@ -49,16 +50,21 @@ def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:
 
 
 def _prompt(body: bytes, model: str | None, segments: list[Segment], fields: Object, files: int = 0) -> Prompt:
-    named = fields.get("model")
     return Prompt(
         api="unknown",
-        model=named if model is None and type(named) is str else model,
+        model=_only_model(segments) if model is None else model,
         segments=tuple(segments),
         stream=fields.get("stream") is True,
         body_bytes=len(body),
         files=files,
         parameters=fields,
     )
+
+
+def _only_model(segments: list[Segment]) -> str | None:
+    """The model that the body names, wherever it does (a batch has one in each request); None when it names several."""
+    named = {one.text for one in segments if one.path.rpartition(".")[2].casefold() == "model"}
+    return named.pop() if len(named) == 1 else None
 
 
 def _read_plain(text: str, content_type: str) -> list[Segment]:

@@ -121,15 +121,15 @@ def build(settings: AuthenticationSettings, redis: RedisSettings | None, metrics
     throttle = FailureThrottle(settings.failed_credentials)
     http = HttpClient()
     certificates = Certificates()
-    needs_redis = redis is not None and (settings.jwt or settings.introspection)
-    client, prefix = (connect(redis), redis.prefix) if redis is not None and needs_redis else (None, "")
+    wanted = settings.jwt or settings.introspection
+    client, prefix = (connect(redis), redis.prefix) if redis is not None and wanted else (None, "")
     revoked = RevokedJwts(client, prefix)
     verifiers = Verifiers(
         api_keys=(
             ApiKeys(settings.api_keys, *open_store(settings.api_keys, redis), throttle) if settings.api_keys else None
         ),
         jwts=Jwts(settings.jwt, settings.jwt_cache_entries, throttle, http, revoked) if settings.jwt else None,
-        introspection=Introspection(settings.introspection, throttle, revoked) if settings.introspection else None,
+        introspection=Introspection(settings.introspection, throttle) if settings.introspection else None,
         workloads=Workloads(settings.workloads, certificates),
         certificates=certificates,
         dpop=DpopProofs(settings.dpop_window, RedisReplays(client, prefix) if client is not None else LocalReplays()),

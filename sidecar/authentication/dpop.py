@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.change_feed import ask
-from sidecar.authentication.jose.front_door import OpenedJwt, open_jwt
+from sidecar.authentication.jose.front_door import FrontDoor, Header
 from sidecar.authentication.jose.jwks import UnusableKeys, VerificationKey, read_jwks
 from sidecar.errors import InvalidCredential, InvalidRequest
 from sidecar.request import HttpRequest, canonical_host, split_target
@@ -70,19 +70,19 @@ class DpopProofs:
 
     def __init__(self, window: float, replays: Replays, clock: Callable[[], float] = time.time) -> None:
         self._window, self._replays, self._clock = window, replays, clock
+        self._door = FrontDoor(_HEADER)
 
     async def check(self, thumbprint: str, access_token: str, request: HttpRequest) -> None:
         """RFC 9449, section 4.3. Raises InvalidCredential, StoreUnavailable, InvalidRequest for a doubled header."""
         header = request.header("dpop")
         if header is None:
             raise InvalidCredential("dpop_missing")
-        proof = open_jwt(header, _LONGEST, _HEADER)
-        key = _key(proof)
-        if proof.typ != "dpop+jwt" or not key.verify(proof.algorithm, proof.signed, proof.signature):
+        head, claims, signed, signature = self._door.open(header, _LONGEST)
+        key = _key(head)
+        if head.typ != "dpop+jwt" or not key.verify(head.algorithm, signed, signature):
             raise InvalidCredential("dpop_signature")
-        if not hmac.compare_digest(jwk_thumbprint(proof.header["jwk"]), thumbprint):
+        if not hmac.compare_digest(jwk_thumbprint(head.members["jwk"]), thumbprint):
             raise InvalidCredential("dpop_key")
-        claims = proof.claims
         if claims.get("htm") != request.method or not _same_target(claims.get("htu"), request):
             raise InvalidCredential("dpop_target")
         digest = urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).rstrip(b"=").decode()
@@ -105,8 +105,8 @@ def jwk_thumbprint(jwk: dict[str, Any]) -> str:
     return urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
 
 
-def _key(proof: OpenedJwt) -> VerificationKey:
-    jwk = proof.header.get("jwk")
+def _key(header: Header) -> VerificationKey:
+    jwk = header.members.get("jwk")
     if not isinstance(jwk, dict):
         raise InvalidCredential("dpop_key")
     try:

@@ -15,8 +15,7 @@ from urllib.parse import quote_plus, urlencode
 
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.http_client import HttpClient, json_object
-from sidecar.authentication.jose.claims import Confirmation, Validity, check_claims, confirmation_of
-from sidecar.authentication.revoked_jwts import RevokedJwts
+from sidecar.authentication.jose.claims import ClaimsReader, Confirmation, Validity, confirmation_of
 from sidecar.authentication.settings import IntrospectionSettings
 from sidecar.authentication.throttle import FailureThrottle
 from sidecar.errors import ConfigurationError, InvalidCredential, StoreUnavailable
@@ -44,13 +43,13 @@ class Introspection:
         self,
         settings: IntrospectionSettings,
         throttle: FailureThrottle,
-        revoked: RevokedJwts,
         *,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._throttle, self._revoked = settings, throttle, revoked
+        self._settings, self._throttle = settings, throttle
         self._clock, self._monotonic = clock, monotonic
+        self._claims = ClaimsReader(settings, "opaque")
         self._http = HttpClient(settings.timeout)
         # RFC 6749, section 2.3.1: form-encoded before they are joined.
         pair = f"{quote_plus(settings.client_id)}:{quote_plus(_secret(settings))}"
@@ -68,7 +67,10 @@ class Introspection:
 
     async def stop(self) -> None:
         """Give back connections."""
-        await asyncio.gather(*self._questions.values(), return_exceptions=True)
+        running = tuple(self._questions.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await self._http.close()
 
     async def authenticate(self, value: str, request: HttpRequest) -> tuple[Principal, Confirmation | None]:
@@ -85,8 +87,6 @@ class Introspection:
         if not known.validity.not_before <= self._clock() < known.validity.not_after:
             self._known.discard(digest)
             raise InvalidCredential("opaque_expired")
-        if self._revoked.covers(known.principal.issuer, known.validity):
-            raise InvalidCredential("jwt_revoked")
         return known.principal, known.confirmation
 
     async def _renew(self, value: str, digest: bytes, known: _Known | None, request: HttpRequest) -> _Known:
@@ -142,7 +142,7 @@ class Introspection:
         soon = int(self._clock() + self._settings.active_ttl)
         complete = {"iss": self._settings.issuer, "exp": soon, **claims}
         complete.pop("typ", None)
-        principal, validity = check_claims(complete, self._settings, self._clock(), kind="opaque")
+        principal, validity = self._claims.read(complete, self._clock())
         return _Known(principal, validity, confirmation_of(claims), asked_at)
 
 

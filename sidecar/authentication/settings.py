@@ -136,7 +136,6 @@ class CallerSettings(Settings):
     issuer: Visible = Field(description="exact value of the iss claim")
     audiences: tuple[str, ...] = Field(min_length=1, description="one of these must be in the aud claim")
     leeway: Duration = Field(default=30.0, ge=0, le=60, description="clock skew forgiven")
-    max_lifetime: Duration = Field(default=86400.0, gt=0, description="longest time from now to exp")
     client_ids: tuple[str, ...] = Field(default=(), description="accepted client_id / azp; empty accepts all")
     tenant: str = Field(default="", description="tenant of callers without tenant_claim")
     tenant_claim: str | None = Field(default=None, description="claim that names the tenant; then mandatory")
@@ -157,6 +156,7 @@ class IssuerSettings(CallerSettings):
         min_length=1,
         description="values of typ accepted, lower case; '' is absent; [at+jwt] enforces RFC 9068",
     )
+    max_lifetime: Duration = Field(default=86400.0, gt=0, description="longest time from now to exp")
     max_bytes: ByteSize = Field(default=8192, ge=256, le=65536, description="longest JWT")
     refresh_interval: Duration = Field(default=300.0, ge=1, description="time between two reads of the keys")
     refresh_cooldown: Duration = Field(

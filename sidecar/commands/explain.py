@@ -47,7 +47,7 @@ async def _explain(path: Path, text: str, *, as_json: bool) -> int:
         decision = Decision(Deny(Reason.INVALID_REQUEST, bad.code))
     finally:
         await assembled.stop()
-    stages = _stages(request, decision)
+    stages = _stages(request, decision, assembled.authorization.explain(request, decision.evidence.principal))
     if as_json:
         print(json.dumps(stages))
     else:
@@ -56,7 +56,7 @@ async def _explain(path: Path, text: str, *, as_json: bool) -> int:
     return 0 if isinstance(decision.verdict, Allow) else 1
 
 
-def _stages(request: Any, decision: Any) -> dict[str, Any]:
+def _stages(request: Any, decision: Any, rules: Any) -> dict[str, Any]:
     from sidecar.decision import Deny, refuse  # noqa: PLC0415
 
     evidence, verdict = decision.evidence, decision.verdict
@@ -74,6 +74,7 @@ def _stages(request: Any, decision: Any) -> dict[str, Any]:
         }
     if evidence.route:
         stages["route"] = evidence.route
+    stages["rules"] = [{"rule": one.rule, "outcome": one.outcome, "decided": one.decided} for one in rules]
     if evidence.prompt is not None:
         prompt = evidence.prompt
         stages["prompt"] = {"model": prompt.model, "segments": len(prompt.segments), "bytes": prompt.text_bytes}
@@ -102,6 +103,8 @@ def _line(stage: str, shown: Any) -> str:
         return f"{shown['principal']}  {rights}"
     if stage == "prompt":
         return f"model {shown['model'] or '-'}, {shown['segments']} segments, {shown['bytes']} bytes"
+    if stage == "rules":
+        return "; ".join(f"{r['rule']}: {r['outcome']}{' (decided)' if r['decided'] else ''}" for r in shown) or "none"
     if stage == "limits":
         return "; ".join(f"{b['name']} {'OVER' if b['over'] else b['remaining']} of {b['of']}" for b in shown)
     if stage == "findings":

@@ -39,11 +39,19 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="a text to inspect as a user's prompt")
     parser.add_argument("--config", type=Path, metavar="FILE", help="take the inspectors of this configuration")
+    parser.add_argument(
+        "--eval",
+        type=Path,
+        metavar="DIR",
+        help="print false positives and recall of injection on labelled texts: DIR/**/*.jsonl with text, label, kind",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object for each FILE instead of a report")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.eval:
+        return _evaluate(options.eval, options.config)
     inspection = _inspection(options.config)
     if options.files:
         return _report(inspection, options.files, as_json=options.json)
@@ -62,6 +70,22 @@ def _inspection(path: Path | None) -> Inspection:
     from sidecar import config  # noqa: PLC0415
 
     return Inspection(config.load(path).inspection, Metrics())
+
+
+def _evaluate(folder: Path, path: Path | None) -> int:
+    """The tables for the configured injection inspector, or for the default one."""
+    from sidecar import config  # noqa: PLC0415
+    from sidecar.inspection.evaluation import evaluate  # noqa: PLC0415
+    from sidecar.inspection.injection import InjectionInspector, InjectionSettings  # noqa: PLC0415
+    from sidecar.prompt import Role  # noqa: PLC0415
+
+    configured = config.load(path).inspection.inspectors if path else ()
+    settings = next(
+        (one for one in configured if isinstance(one, InjectionSettings)), InjectionSettings(kind="injection")
+    )
+    inspector = InjectionInspector(settings)
+    print(evaluate(folder, inspector, inspector.threshold(Role.USER)))
+    return 0
 
 
 def _answers(inspection: Inspection, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -60,11 +60,7 @@ async def _revoke_or_list(options: argparse.Namespace) -> int:
 async def _revoke(revoked: RevokedJwts, config: Config, options: argparse.Namespace) -> None:
     from sidecar.authentication.revoked_jwts import Revocation  # noqa: PLC0415
 
-    lifetimes = {
-        entry.issuer: entry.max_lifetime + 2 * entry.leeway
-        for entry in (*config.authentication.jwt, config.authentication.introspection)
-        if entry is not None
-    }
+    lifetimes = {entry.issuer: entry.max_lifetime + 2 * entry.leeway for entry in config.authentication.jwt}
     if options.issuer not in lifetimes:
         raise InvalidCommand(
             "issuer_unknown", f"no issuer {options.issuer!r} (known: {', '.join(lifetimes) or 'none'})"

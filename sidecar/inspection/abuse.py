@@ -11,8 +11,8 @@ from pydantic import Field
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import InspectorSettings
-from sidecar.inspection.patterns import read_patterns
-from sidecar.inspection.scanner import FIRST_MATCH, Scanner
+from sidecar.inspection.patterns import PatternSet, read_patterns
+from sidecar.inspection.scanner import Scanner
 from sidecar.prompt import Prompt, Role
 
 _SLICE = 4096  # bytes looked at in one place
@@ -47,9 +47,8 @@ class AbuseInspector:
     def __init__(self, settings: AbuseSettings) -> None:
         self._settings = settings
         rules = {key: rule for key, rule in read_patterns("abuse").items() if rule.score >= settings.min_score}
-        self._rules = tuple((key, rule.score) for key, rule in rules.items())
-        patterns = [*(f"(?i){rule.pattern}" for rule in rules.values()), _TURN]
-        self._scanner = Scanner([pattern.encode() for pattern in patterns], [FIRST_MATCH] * len(rules) + [0])
+        self._patterns = PatternSet(rules, caseless=True)
+        self._turns = Scanner([_TURN.encode()], 0)
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each rule in each segment. The operator's own text is not looked at."""
@@ -58,15 +57,10 @@ class AbuseInspector:
                 yield from self._look(segment.text, index)
 
     def _look(self, text: str, index: int) -> Iterator[Finding]:
+        for match in self._patterns.find(text):
+            yield self._finding(match.rule, match.pattern.score, index, match.start, match.end)
         data = text.encode("utf-8", "surrogatepass")
-        turns = 0
-        for pattern, end in self._scanner.scan(data):
-            if pattern == len(self._rules):
-                turns += 1
-            else:
-                rule, score = self._rules[pattern]
-                place = len(data[:end].decode("utf-8", "replace"))
-                yield self._finding(rule, score, index, max(0, place - 80), place)
+        turns = len(self._turns.scan(data))
         if turns > self._settings.max_turns:
             yield self._finding("abuse.many_shot", 0.8, index, 0, len(text))
         if len(data) >= _SHORTEST and self._is_flood(data):

@@ -9,12 +9,10 @@ from pydantic import Field
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import InspectorSettings
-from sidecar.inspection.patterns import read_patterns
-from sidecar.inspection.scanner import FIRST_MATCH, Scanner
+from sidecar.inspection.patterns import PatternSet, read_patterns
 from sidecar.prompt import Prompt, Role
 
 # The caller's own words: people paste documents and write web pages, so the same text says less.
-_SPAN = 240  # characters before the end of a match that a finding names
 _DISCOUNT = {Role.USER: 0.75, Role.ASSISTANT: 0.9}
 
 
@@ -34,37 +32,32 @@ class ExfiltrationInspector:
 
     def __init__(self, settings: ExfiltrationSettings) -> None:
         self._settings = settings
-        self._hosts = tuple(host.lower().encode() for host in settings.allowed_hosts)
-        rules = read_patterns("exfiltration")
-        self._rules = tuple(rules.items())
-        self._scanner = Scanner([f"(?i){rule.pattern}".encode() for rule in rules.values()], FIRST_MATCH)
+        self._hosts = tuple(host.lower() for host in settings.allowed_hosts)
+        self._patterns = PatternSet(read_patterns("exfiltration"), caseless=True)
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each rule in each segment, where it first applies. Operator text is not searched."""
         for index, segment in enumerate(prompt.segments):
             if segment.role is Role.SYSTEM:
                 continue
-            data = segment.text.encode("utf-8", "surrogatepass")
-            for pattern, end in self._scanner.scan(data):
-                key, rule = self._rules[pattern]
-                score = rule.score * _DISCOUNT.get(segment.role, 1.0)
-                if score < self._settings.min_score or self._is_trusted(data[max(0, end - _SPAN) : end]):
+            for match in self._patterns.find(segment.text):
+                score = match.pattern.score * _DISCOUNT.get(segment.role, 1.0)
+                if score < self._settings.min_score or self._is_trusted(segment.text[match.start : match.end]):
                     continue
-                last = len(data[:end].decode("utf-8", "replace"))
                 yield Finding(
-                    rule=key,
+                    rule=match.rule,
                     category="exfiltration",
-                    severity=rule.severity,
+                    severity=match.pattern.severity,
                     score=round(score, 3),
                     action=self._settings.action,
                     segment=index,
-                    start=max(0, last - _SPAN),
-                    end=last,
+                    start=match.start,
+                    end=match.end,
                 )
 
-    def _is_trusted(self, data: bytes) -> bool:
-        """Whether the last address in `data` is of an allowed host."""
+    def _is_trusted(self, text: str) -> bool:
+        """Whether the last address in `text` is of an allowed host."""
         if not self._hosts:
             return False
-        host = data.lower().rpartition(b"://")[2].partition(b"/")[0].partition(b"?")[0]
-        return any(host == allowed or host.endswith(b"." + allowed) for allowed in self._hosts)
+        host = text.lower().rpartition("://")[2].partition("/")[0].partition("?")[0]
+        return any(host == allowed or host.endswith(f".{allowed}") for allowed in self._hosts)

@@ -53,6 +53,10 @@ class InjectionInspector:
         self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
         self._model = model or InjectionModel.load()
 
+    def threshold(self, role: Role) -> float:
+        """The score from which text of that role is a finding; 1 for a role that is not inspected."""
+        return self._thresholds.get(role, 1.0)
+
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each rule that hit in a segment whose score reaches the threshold of its role."""
         for index, segment in enumerate(prompt.segments):

@@ -13,8 +13,7 @@ from pydantic import Field
 from sidecar.errors import ConfigurationError
 from sidecar.inspection.finding import Finding
 from sidecar.inspection.inspector import InspectorSettings, TeamFile
-from sidecar.inspection.patterns import read_patterns
-from sidecar.inspection.scanner import FIRST_MATCH, Scanner
+from sidecar.inspection.patterns import PatternSet, read_patterns
 from sidecar.prompt import Prompt, Role, Segment
 
 
@@ -52,9 +51,7 @@ class IsolationInspector:
                 "inspection", "system_files", "is empty", "list the system prompts that are allowed"
             )
         self._known = frozenset(_digest(_read(file)) for file in settings.system_files)
-        marks = read_patterns("isolation")
-        self._marks = tuple((key, rule.score) for key, rule in marks.items())
-        self._scanner = Scanner([rule.pattern.encode() for rule in marks.values()], FIRST_MATCH)
+        self._marks = PatternSet(read_patterns("isolation"))
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each system text that is not allowed, and for each kind of mark in each other segment."""
@@ -73,11 +70,8 @@ class IsolationInspector:
         return self._settings.system_text is SystemText.NONE or _digest(segment.text) not in self._known
 
     def _find_marks(self, segment: Segment, index: int) -> Iterator[Finding]:
-        data = segment.text.encode("utf-8", "surrogatepass")
-        for pattern, end in self._scanner.scan(data):
-            last = len(data[:end].decode("utf-8", "replace"))
-            rule, score = self._marks[pattern]
-            yield self._finding(rule, score, index, max(0, last - 40), last)
+        for match in self._marks.find(segment.text):
+            yield self._finding(match.rule, match.pattern.score, index, match.start, match.end)
 
     def _finding(self, rule: str, score: float, segment: int, start: int, end: int) -> Finding:
         return Finding(

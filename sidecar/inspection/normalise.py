@@ -67,7 +67,7 @@ def normalise(text: str) -> tuple[View, ...]:
 
     The first view is always there, also for an empty text. In the others what was encoded is decoded where it stood,
     or all of the text is read another way; both up to three deep. Of a text beyond 8192 characters, each disguise is
-    taken off for so many characters from where it first appears. Time is linear, what is decoded is bounded.
+    taken off for so many characters from where it first appears. Time is linear in the text; decoded text is bounded.
     """
     cleaned, edits = clean(text)
     views = _Views(View(cleaned, "plain", 0, len(text), edits))

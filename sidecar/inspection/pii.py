@@ -12,13 +12,14 @@ from pydantic import Field, field_validator
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import InspectorSettings
+from sidecar.inspection.patterns import characters
 from sidecar.inspection.pii_entities import ENTITIES, Entity, Shape, shapes
 from sidecar.inspection.scanner import MOST_MATCHES, Scanner
 from sidecar.prompt import Prompt, Role
 
 _BEFORE, _AFTER = 60, 30  # bytes within which a telling word is near
 _MOST_FINDINGS = 200
-_MOST_CANDIDATES = 600
+_MOST_CANDIDATES = 300
 _EDGE = "[^0-9A-Za-z]"
 
 _Place = tuple[int, int, float, int]
@@ -60,16 +61,22 @@ class PiiInspector:
         groups = sorted({shape.words for shape in self._shapes if shape.words})
         self._groups = [groups.index(shape.words) if shape.words else -1 for shape in self._shapes]
         triggers = list(dict.fromkeys(_trigger(shape) for shape in self._shapes))
-        self._owners = [
-            [index for index, shape in enumerate(self._shapes) if _trigger(shape) == trigger] for trigger in triggers
-        ]
+        self._owners = [self._owners_of(trigger) for trigger in triggers]
         words = [f"(?i){_EDGE}(?:{'|'.join(group)}){_EDGE}" for group in groups]
         self._scanner = Scanner([pattern.encode() for pattern in triggers + words], 0)
+
+    def _owners_of(self, trigger: str) -> dict[int, list[int]]:
+        """The shapes that end so: under -1 those that need no word, the others under their group of words."""
+        owners: dict[int, list[int]] = {}
+        for index, shape in enumerate(self._shapes):
+            if _trigger(shape) == trigger:
+                owners.setdefault(self._groups[index] if shape.needs_word else -1, []).append(index)
+        return owners
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each place, by the surest check when several agree; 200 places a segment at most.
 
-        A segment with more than 600 candidates is `pii.too_many` as well, and those beyond are not checked.
+        A segment with more than 300 candidates is `pii.too_many` as well, and those beyond are not checked.
         """
         for index, segment in enumerate(prompt.segments):
             if segment.role in self._roles:
@@ -97,10 +104,12 @@ class PiiInspector:
 
     def _places(self, data: bytes, ends: list[tuple[int, int]], words: dict[int, list[int]]) -> list[_Place]:
         """Every place that stands a check."""
+        told = {-1, *words}
         return [
             place
             for pattern, end in ends
-            for shape in self._owners[pattern]
+            for group in self._owners[pattern].keys() & told
+            for shape in self._owners[pattern][group]
             if (place := self._check(data, end, shape, words)) is not None
         ]
 
@@ -129,8 +138,8 @@ class PiiInspector:
                 score=score,
                 action=self._actions[index],
                 segment=segment,
-                start=_characters(data, start) - 1,
-                end=_characters(data, end) - 1,
+                start=characters(data, start) - 1,
+                end=characters(data, end) - 1,
             )
 
     def _flood(self, segment: int, size: int) -> Finding:
@@ -173,7 +182,3 @@ def _without_overlaps(places: Iterable[_Place]) -> Iterator[_Place]:
             best = place
     if best is not None:
         yield best
-
-
-def _characters(data: bytes, offset: int) -> int:
-    return offset if data.isascii() else len(data[:offset].decode("utf-8", "replace"))

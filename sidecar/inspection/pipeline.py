@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from sidecar.inspection.condense import MANY, condense
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.kinds import build
 from sidecar.inspection.settings import InspectionSettings
@@ -68,12 +69,16 @@ class Inspection:
         started = time.perf_counter()
         findings: list[Finding] = []
         model = prompt.model or ""
+        condensed = condense(prompt) if len(prompt.segments) > MANY else None
         for settings, inspector in self._inspectors:
             if self._narrowed and not settings.applies(
                 route=route, plan=plan, tenant=tenant, model=model, scopes=scopes
             ):
                 continue
-            found = inspector.inspect(prompt)
+            if condensed is None:
+                found = inspector.inspect(prompt)
+            else:
+                found = condensed.restore(inspector.inspect(condensed.prompt))
             if settings.shadow_mode:
                 findings += map(self._shadow, found)
             else:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.inspection.inspector import InspectorSettings
-from sidecar.inspection.patterns import expand
+from sidecar.inspection.patterns import characters, expand
 from sidecar.inspection.scanner import Scanner
 from sidecar.prompt import Prompt, Role
 from sidecar.settings import Settings
@@ -27,7 +27,7 @@ _ASSIGNED = r"[A-Za-z0-9_ .-]*[\"'`\]]{0,2}[ \t]{0,4}(?:=>|:=|=|:|,)[ \t]{0,4}[\
 _GENERIC_NAMES = "api[_-]?key|secret|access[_-]?key|auth[_-]?token|token|passw(?:or)?d|pwd|credentials?|private[_-]?key"
 _GENERIC_VALUE = "[A-Za-z0-9+=_.!@#$%^&*-][A-Za-z0-9+/=_.!@#$%^&*-]{9,}"
 _REACH = 480
-_MOST_CANDIDATES = 200
+_MOST_CANDIDATES = 100
 _PLACEHOLDER = re.compile(
     "example|sample|dummy|placeholder|change.?me|redacted|your|insert|xxxx|\\*\\*\\*|\\.\\.\\.|0{6}|12345678|abcdefg|<|\\$\\{|\\{\\{",
     re.IGNORECASE,
@@ -89,7 +89,7 @@ class SecretsInspector:
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each secret, by the most telling kind.
 
-        A segment with more than 200 candidates is `secrets.too_many` as well, and only its last 200 are checked.
+        A segment with more than 100 candidates is `secrets.too_many` as well, and only its last 100 are checked.
         """
         for index, segment in enumerate(prompt.segments):
             if segment.role in self._roles:
@@ -102,7 +102,6 @@ class SecretsInspector:
                     yield from self._report(data, hits, index)
 
     def _report(self, data: bytes, hits: list[tuple[int, int]], segment: int) -> Iterator[Finding]:
-        ascii_only = data.isascii()
         covered = -1
         # Backwards and by kind: the first of several kinds that end at one place is the most telling, and what lies
         # inside a secret is not another one.
@@ -118,9 +117,7 @@ class SecretsInspector:
             if name not in _FRAMED and not _is_random(name, data[slice(*value_at)].decode("utf-8", "replace")):
                 continue
             covered = value_at[0]
-            first, last = (
-                offset if ascii_only else len(data[:offset].decode("utf-8", "replace")) for offset in value_at
-            )
+            first, last = (characters(data, offset) for offset in value_at)
             score = 0.6 if name == "generic" else 0.8 if name.endswith("_assigned") else 0.95
             yield self._finding(name, score, segment, first - 1, last - 1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sidecar.limits.cluster_store import ClusterStore
+from sidecar.limits.descriptors import Descriptors, load
 from sidecar.limits.layers import Layers
 from sidecar.limits.limiter import Limiter
 from sidecar.limits.peers import Peers
@@ -30,6 +31,11 @@ def open_limiter(buckets: BucketSettings, redis: RedisSettings | None, metrics: 
     return Limiter(buckets, metrics, store, Peers(connection, redis.prefix))
 
 
+def read_descriptors(settings: DescriptorSettings | None) -> Descriptors:
+    """The rules of Envoy's rate-limit service, none where it isn't configured; raises ConfigurationError."""
+    return Descriptors({}) if settings is None else load(settings.descriptors, merge_domains=settings.merge_domains)
+
+
 __all__ = [
     "BucketSettings",
     "DescriptorSettings",
@@ -39,4 +45,5 @@ __all__ = [
     "Limiter",
     "compile_layers",
     "open_limiter",
+    "read_descriptors",
 ]

@@ -13,7 +13,7 @@ from sidecar.metrics import Metrics
 _log = structlog.get_logger()
 
 _FAILURES = 5  # in a row, before anybody stops asking
-_FIRST_PROBE, _LONGEST_PROBE = 0.1, 1.0  # seconds between probes while open
+_FIRST_PROBE, _LONGEST_PROBE = 0.1, 0.8  # seconds between probes while open
 
 
 class Breaker:

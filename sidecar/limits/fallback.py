@@ -82,6 +82,14 @@ class Fallback:
         if limit.on_store_failure is OnStoreFailure.LOCAL:
             self._memory.remember(self.share(limit), status, self._replicas)
 
+    def last_heard(self, charge: Charge) -> BucketStatus:
+        """How the whole bucket stands by what Redis told last and by what this replica has spent alone since."""
+        share = self.share(charge.limit)
+        status = self._memory.status(replace(charge, limit=share))
+        return BucketStatus(
+            charge, min(charge.limit.burst, status.remaining * self._replicas), 0, status.reset_us, over=False
+        )
+
     def share(self, limit: Limit) -> Limit:
         """The limit divided by the replicas; its burst is at least one unit."""
         share = self._shares.get(limit)

@@ -69,6 +69,12 @@ class Layers:
             plan: tuple(_compile(limit, f"{limit.name}/{escape(plan)}") for limit in own) for plan, own in plans.items()
         }
 
+    @property
+    def limits(self) -> dict[str, Limit]:
+        """All limits by the name in their buckets' keys."""
+        layers = (*self._address, *self._caller, *(layer for own in self._plans.values() for layer in own))
+        return {layer.name.partition(":")[0]: layer.limit for layer in layers}
+
     def address(self, request: HttpRequest) -> tuple[Charge, ...]:
         """Charges to the limits that an address is held to before anybody is authenticated."""
         found = [layer.charge(request, None, None) for layer in self._address]

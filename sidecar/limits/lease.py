@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from sidecar.limits.limit import BucketStatus, Charge, Limit
 from sidecar.limits.order import Draw, Lease
 
-LEASE_US = 1_000_000  # how long drawn units may be spent
-_LONGEST_WINDOW_US = 250_000  # of its own traffic that a replica draws ahead
-_IDLE_US = 300_000  # without a charge, after which everything goes back
+LEASE_US = 4_000_000  # how long drawn units may be spent
+_LONGEST_WINDOW_US = 2_000_000  # of its own traffic that a replica draws ahead
+_IDLE_US = 1_000_000  # without a charge, after which everything goes back
 _MEASURE_US = 100_000  # over which traffic is measured
 _SOON = 32  # units after which a bucket that was quiet is measured early
 _SMALLEST_BLOCK = 2  # units; below it, drawing ahead saves nothing
@@ -149,6 +149,8 @@ class Leases:
         """The store's answer to a draw that was asked for at `asked`; None when it could give nothing."""
         holding = self._holdings.get(charge.key)
         if holding is None:
+            if lease is None:
+                return
             holding = self._meet(charge, now)
         holding.drawing = False
         if draw.rungs and (lease is None or lease.units < draw.rungs[0]):

@@ -51,7 +51,17 @@ class Limiter:
         if not charges:
             return NOTHING
         taken = self._memory.take(charges) if self._shared is None else await self._shared.take(charges)
-        for status in taken.statuses:
-            if status.over:
-                self._metrics.bucket_denials.add(1, status.charge.limit.name)
+        self._count(taken)
         return taken
+
+    def _count(self, taken: Taken) -> None:
+        for status in taken.statuses:
+            charge = status.charge
+            limit = charge.limit
+            if status.over:
+                counter = self._metrics.shadow_denials if limit.shadow else self._metrics.bucket_denials
+                counter.add(1, limit.name)
+            elif taken.admitted and charge.hits > 0:
+                self._metrics.bucket_hits.add(charge.hits, limit.name)
+                if status.remaining * 5 < limit.burst:
+                    self._metrics.near_limit.add(charge.hits, limit.name)

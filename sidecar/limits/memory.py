@@ -36,6 +36,37 @@ class MemoryStore:
     def take(self, charges: Sequence[Charge]) -> Taken:
         """Charge all, or none when one refuses; refunds and overdrafts always happen."""
         now = self._clock()
+        return self._take_plain(charges, now) or self._take_any(charges, now)
+
+    def _take_plain(self, charges: Sequence[Charge], now: int) -> Taken | None:
+        """The common case in one pass: plain charges to different buckets that all have room. None otherwise."""
+        cells = self._cells
+        keys: list[str] = []
+        fresh: list[_Cell] = []
+        statuses: list[BucketStatus] = []
+        for charge in charges:
+            key = charge.key
+            if not charge.plain or key in keys:
+                return None
+            keys.append(key)
+            limit = charge.limit
+            ticks = limit.ticks
+            start = full = now * ticks
+            cell = cells.get(key)
+            if cell is None or cell[1] != ticks:
+                return None
+            full = max(full, cell[0])
+            full += charge.hits * limit.price
+            ahead = full - start
+            room = limit.capacity - ahead
+            if room < 0:
+                return None
+            fresh.append((full, ticks, 0))
+            statuses.append(BucketStatus(charge, room // limit.price, 0, -(-ahead // ticks), False))
+        cells.update(zip(keys, fresh, strict=True))
+        return Taken(True, tuple(statuses))
+
+    def _take_any(self, charges: Sequence[Charge], now: int) -> Taken:
         undo: list[tuple[str, _Cell | None]] = []
         over: list[bool] = []
         admitted, quotas, quotas_over = True, 0, 0
@@ -59,15 +90,22 @@ class MemoryStore:
         return Taken(admitted, tuple([self._status(*pair, now) for pair in zip(charges, over, strict=True)]))
 
     def peek(self, charges: Sequence[Charge]) -> Taken | None:
-        """The refusal that `take` would answer now, or None when it would admit."""
+        """The refusal that `take` would answer now because of one bucket alone, or None."""
         now = self._clock()
-        for charge in charges:
-            if charge.hits <= 0 or charge.overdraft or charge.quota or charge.limit.shadow:
-                continue
-            cell = self._cells.get(charge.key)
-            if cell is not None and not self._fits(charge, cell, now):
-                return Taken(False, (self._status(charge, True, now),))
-        return None
+        over = [self._is_empty(charge, now) for charge in charges]
+        if not any(over):
+            return None
+        return Taken(False, tuple([self._status(*pair, now) for pair in zip(charges, over, strict=True)]))
+
+    def status(self, charge: Charge) -> BucketStatus:
+        """How a bucket stands, without charging it."""
+        return self._status(charge, False, self._clock())
+
+    def _is_empty(self, charge: Charge, now: int) -> bool:
+        if charge.hits <= 0 or charge.overdraft or charge.quota or charge.limit.shadow:
+            return False
+        cell = self._cells.get(charge.key)
+        return cell is not None and not self._fits(charge, cell, now)
 
     def remember(self, share: Limit, status: BucketStatus, shares: int) -> None:
         """Make the bucket of `share` stand like the whole one that `status` tells of, one of `shares` equal parts.

@@ -12,7 +12,6 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     ConnectionError,  # noqa: A004 - Redis's own
-    MasterDownError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -40,7 +39,6 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
     (ReadOnlyError, "store_read_only"),
     (OutOfMemoryError, "store_out_of_memory"),
     (ClusterDownError, "store_cluster_down"),
-    (MasterDownError, "store_read_only"),
     (ConnectionError, "store_connection"),
     (OSError, "store_connection"),
 )

@@ -111,7 +111,7 @@ class BucketSettings(Settings):
     )
     replicas: int | Literal["auto"] = Field(
         default="auto",
-        description="replicas that share a limit while Redis is away; auto counts those seen last in Redis",
+        description="replicas that share a limit while Redis is away; auto: as many as Redis saw last, or 1",
     )
     leasing: bool = Field(default=True, description="draw units of busy buckets ahead; false asks Redis every time")
     max_buckets: int = Field(

@@ -23,6 +23,7 @@ from sidecar.metrics import Metrics
 
 _PROBE = Charge(Limit("probe", 1_000_000, 1_000_000, 1_000_000, shadow=True), "{probe}:probe:b1000000:%")
 _SWEEP_SECONDS = 0.1
+_PROBE_SECONDS = 0.5
 
 
 class Shared:
@@ -71,15 +72,19 @@ class Shared:
     def peek(self, charges: Sequence[Charge]) -> Taken | None:
         """A refusal that is known without asking, or None."""
         now = time.monotonic_ns() // 1000
-        for charge in charges:
-            if charge.hits <= 0 or charge.overdraft or charge.quota:
-                continue
-            status = self._empties.find(charge, now)
-            if status is None and self._leases is not None and charge.limit.leasable:
-                status = self._leases.known_empty(charge, now)
-            if status is not None:
-                return Taken(False, (status,))
-        return None
+        known = [self._known_empty(charge, now) for charge in charges]
+        if not any(known):
+            return None
+        statuses = [status or self._fallback.last_heard(charge) for charge, status in zip(charges, known, strict=True)]
+        return Taken(False, tuple(statuses))
+
+    def _known_empty(self, charge: Charge, now: int) -> BucketStatus | None:
+        if charge.hits <= 0 or charge.overdraft or charge.quota:
+            return None
+        status = self._empties.find(charge, now)
+        if status is None and self._leases is not None and charge.limit.leasable:
+            status = self._leases.known_empty(charge, now)
+        return status
 
     async def take(self, charges: Sequence[Charge]) -> Taken:
         """All charges together, or none; never raises, and never later than the deadline."""
@@ -190,8 +195,11 @@ class Shared:
                 self._leases.undrawn(order.charges[index])
 
     async def _probe(self) -> None:
-        async with asyncio.timeout(1):
-            await self._store.take([Order([_PROBE])])
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self._store.take([Order([_PROBE])])
+        except TimeoutError:
+            raise StoreUnavailable("store_timeout") from None
         self._post(self._fallback.settle())
 
     async def _sweep(self) -> None:

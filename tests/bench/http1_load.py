@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 _END_OF_HEAD = b"\r\n\r\n"
+_CONNECTIONS = 64
 
 
 def request(credential: str, body: bytes) -> bytes:
@@ -39,12 +40,13 @@ def one_at_a_time(port: int, authority: Path, sent: bytes, count: int) -> list[f
                     raise ConnectionError("Envoy closed the connection")
                 received += piece
             latencies.append(time.perf_counter() - begun)
-            _expect_200(received)
+            if not _is_200(received):
+                raise ValueError(f"not let pass: {received[:400]!r}")
     return latencies
 
 
-async def at_fixed_rate(port: int, authority: Path, sent: bytes, rate: int, seconds: float) -> list[float]:
-    """Latencies in seconds of requests that are due every 1/`rate` s, counted from when each was due.
+async def at_fixed_rate(port: int, authority: Path, sent: bytes, rate: int, seconds: float) -> tuple[list[float], int]:
+    """Latencies in seconds of requests that are due every 1/`rate` s, counted from when each was due; how many failed.
 
     A request that waits for a free connection, or for this client, waits on the clock: nothing is left out because the
     answer before it was slow.
@@ -54,16 +56,18 @@ async def at_fixed_rate(port: int, authority: Path, sent: bytes, rate: int, seco
     for _ in range(_CONNECTIONS):
         pool.put_nowait(await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname="localhost"))
     latencies: list[float] = []
+    failed = 0
     loop = asyncio.get_running_loop()
 
     async def ask(due: float) -> None:
+        nonlocal failed
         reader, writer = await pool.get()
         writer.write(sent)
         head = await reader.readuntil(_END_OF_HEAD)
         await reader.readexactly(_body_length(head))
         latencies.append(loop.time() - due)
         pool.put_nowait((reader, writer))
-        _expect_200(head)
+        failed += not _is_200(head)
 
     start = loop.time() + 0.1
     async with asyncio.TaskGroup() as group:
@@ -75,10 +79,7 @@ async def at_fixed_rate(port: int, authority: Path, sent: bytes, rate: int, seco
     while not pool.empty():
         _, writer = pool.get_nowait()
         writer.transport.abort()
-    return latencies
-
-
-_CONNECTIONS = 64
+    return latencies, failed
 
 
 def _complete(received: bytes) -> bool:
@@ -94,6 +95,5 @@ def _body_length(head: bytes) -> int:
     raise ValueError("an answer without content-length")
 
 
-def _expect_200(answer: bytes) -> None:
-    if not answer.startswith(b"HTTP/1.1 200 "):
-        raise ValueError(f"not let pass: {answer[:400]!r}")
+def _is_200(answer: bytes) -> bool:
+    return answer.startswith(b"HTTP/1.1 200 ")

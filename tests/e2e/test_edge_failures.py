@@ -66,6 +66,29 @@ def test_an_exception_in_the_answering_process_is_a_refusal(edge: Edge) -> None:
         assert client.get("/v1/models").status_code == 503
 
 
+def test_a_fault_that_portcullis_reports_is_refused_with_its_own_status(edge: Edge) -> None:
+    """`error_response`: the fault is ours, so an operator's `failure_mode_allow` would count; the gateway has none."""
+
+    def fault(_: pb.CheckRequest) -> pb.CheckResponse:
+        response = pb.CheckResponse()
+        response.status.code = 14
+        response.error_response.status.code = 503  # type: ignore[assignment]
+        response.error_response.body = '{"error": {"message": "mine"}}'
+        for name, value in (("content-type", "application/json"), ("retry-after", "1")):
+            option = response.error_response.headers.add()
+            option.header.key, option.header.value = name, value
+        return response
+
+    edge.authorizer.answer = fault
+    before = len(edge.upstream.seen())
+    with edge.client() as client:
+        response = client.get("/v1/models")
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert response.json()["error"]["code"] == "unavailable"
+    assert len(edge.upstream.seen()) == before
+
+
 def test_a_header_that_http_forbids_is_a_fault_and_does_not_split_the_response(edge: Edge) -> None:
     def split(request: pb.CheckRequest) -> pb.CheckResponse:
         response = allow(request)

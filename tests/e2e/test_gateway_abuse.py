@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.load import Load
 from tests.e2e.whole import CHAT, Whole, question
-from tests.harness.client import connect
+from tests.harness.client import connect, flood_of_resets
 from tests.harness.waiting import until
 
 _BODY = json.dumps(question()).encode()
@@ -81,6 +81,19 @@ def test_streams_that_clients_reset_disturb_nobody(whole: Whole, others: Load) -
     for thread in storms:
         thread.join()
     others.wait_for(10)
+
+
+def test_a_flood_of_resets_passes_nothing_and_leaves_nothing_broken(whole: Whole) -> None:
+    """Requests that are reset as soon as they are sent (CVE-2023-44487). Others may be refused, never let through."""
+    pod, before = whole.gateway.pod, len(whole.gateway.upstream.seen())
+    for _ in range(5):
+        flood_of_resets(pod.port, whole.gateway.authority.certificate, CHAT, _BODY, streams=90)
+    assert len(whole.gateway.upstream.seen()) == before, "without a credential"
+    with Load(whole.gateway.pods, whole.key, clients=2) as load:
+        for _ in range(5):
+            flood_of_resets(pod.port, whole.gateway.authority.certificate, CHAT, _BODY, streams=90, key=whole.key)
+    assert set(load.answers) <= {"200", "503"}
+    until(lambda: whole.chat().status_code == 200, "requests pass again", pod.sidecar.tail)
 
 
 def test_pipelined_requests_are_decided_one_by_one(whole: Whole) -> None:

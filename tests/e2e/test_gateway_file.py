@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.harness.certificates import Authority
-from tests.harness.envoy import GATEWAY, Placement, envoy_binary, place
+from tests.harness.envoy import GATEWAY, Placement, connection_manager, envoy_binary, place
 
 
 def _placement(folder: Path) -> Placement:
@@ -79,8 +79,7 @@ def test_placement_fails_loudly_when_the_file_has_moved(tmp_path: Path) -> None:
 
 def _ext_authz(path: Path) -> dict[str, Any]:
     """The configuration of the ext_authz filter in the first listener of a file."""
-    listener = yaml.safe_load(path.read_text())["static_resources"]["listeners"][0]
-    filters = listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
+    filters = connection_manager(yaml.safe_load(path.read_text()))["http_filters"]
     (found,) = [item["typed_config"] for item in filters if item["name"] == "envoy.filters.http.ext_authz"]
     settings: dict[str, Any] = found
     return settings

@@ -18,11 +18,12 @@ def test_the_decision_hangs_in_envoys_trace(whole: Whole) -> None:
     (traceparent,) = whole.gateway.upstream.last().header("traceparent")
     trace_id = traceparent.split("-")[1]
     collector, sidecar = whole.gateway.collector, whole.gateway.pod.sidecar
-    until(
-        lambda: {"gateway", "portcullis"} <= {span.service for span in collector.spans(trace_id)},
-        "both have exported",
-        sidecar.tail,
-    )
+
+    def complete() -> bool:
+        spans = collector.spans(trace_id)
+        return {"portcullis", "ingress"} <= {span.service for span in spans} | {span.name for span in spans}
+
+    until(complete, "both have exported", sidecar.tail)
     spans = {span.span_id: span for span in collector.spans(trace_id)}
     (decision,) = [span for span in spans.values() if span.service == "portcullis"]
     check = spans[decision.parent_id]

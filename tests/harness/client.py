@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from pathlib import Path
 
+import h2.config
+import h2.connection
+import h2.errors
 import httpx2
 
 
@@ -45,3 +49,22 @@ def send_raw(port: int, authority: Path, request: bytes) -> RawAnswer:
         response.begin()
         headers = tuple((name.lower(), value) for name, value in response.getheaders())
         return RawAnswer(response.status, headers, response.read())
+
+
+def flood_of_resets(port: int, authority: Path, path: str, body: bytes, *, streams: int, key: str = "") -> None:
+    """Send `streams` requests on one HTTP/2 connection, each reset at once, as long as the gateway puts up with it."""
+    tls = ssl.create_default_context(cafile=str(authority))
+    tls.set_alpn_protocols(["h2"])
+    headers = [(":method", "POST"), (":path", path), (":scheme", "https"), (":authority", "localhost")]
+    if key:
+        headers.append(("authorization", f"Bearer {key}"))
+    plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+    with contextlib.suppress(OSError), tls.wrap_socket(plain, server_hostname="localhost") as connection:
+        http = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+        http.initiate_connection()
+        for _ in range(streams):
+            stream = http.get_next_available_stream_id()
+            http.send_headers(stream, headers)
+            http.send_data(stream, body, end_stream=True)
+            http.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
+            connection.sendall(http.data_to_send())

@@ -55,8 +55,7 @@ def place(configuration: dict[str, Any], placement: Placement) -> dict[str, Any]
     (served,) = chain["transport_socket"]["typed_config"]["common_tls_context"]["tls_certificates"]
     _replace(served["certificate_chain"], filename=str(placement.certificate))
     _replace(served["private_key"], filename=str(placement.key))
-    (manager,) = chain["filters"]
-    _replace(manager["typed_config"], xff_num_trusted_hops=placement.trusted_hops)
+    _replace(connection_manager(configuration), xff_num_trusted_hops=placement.trusted_hops)
 
     _replace(listeners["operations"]["address"]["socket_address"], port_value=placement.operations_port)
     _replace(configuration["admin"]["address"]["pipe"], path=str(placement.admin_socket))
@@ -72,6 +71,14 @@ def place(configuration: dict[str, Any], placement: Placement) -> dict[str, Any]
     verified = clusters["llm"]["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"]
     _replace(verified["trusted_ca"], filename=str(placement.authorities))
     return configuration
+
+
+def connection_manager(configuration: dict[str, Any]) -> dict[str, Any]:
+    """The HTTP settings of the first listener: filters, routes, limits."""
+    (chain,) = configuration["static_resources"]["listeners"][0]["filter_chains"]
+    manager: dict[str, Any] = _by_name(chain["filters"])["envoy.filters.network.http_connection_manager"]
+    settings: dict[str, Any] = manager["typed_config"]
+    return settings
 
 
 class Envoy(Process):

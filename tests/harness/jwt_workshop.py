@@ -70,7 +70,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "client_id": "app",
         "scope": "llm:read llm:write",
         "iat": now,
-        "exp": now + 600,
+        "exp": now + 6 * 3600,  # longer than any run of the tests, which make tables of these at import
         "jti": "id-1",
     }
     return {name: value for name, value in {**sound, **changes}.items() if value is not None}

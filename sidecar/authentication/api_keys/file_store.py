@@ -149,14 +149,14 @@ class FileKeyStore:
     def _write(self, change: Callable[[_Content], _Content | None]) -> bool:
         try:
             with self._locked():
-                changed = change(self._read())
-                if changed is None:
-                    return False
-                self._replace_file(changed)
+                found = self._read()
+                changed = change(found)
+                if changed is not None:
+                    self._replace_file(changed)
         except OSError as error:
             raise StoreUnavailable("keyring_not_writable", f"{self.name}: {error.strerror}") from error
-        self._content, self._stamp = changed, self._stat()
-        return True
+        self._content, self._stamp = changed or found, self._stat()
+        return changed is not None
 
     @contextmanager
     def _locked(self) -> Any:

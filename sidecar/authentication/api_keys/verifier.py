@@ -21,7 +21,7 @@ from sidecar.authentication.api_keys.store import KeyStore
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.settings import ApiKeySettings
 from sidecar.authentication.throttle import FailureThrottle
-from sidecar.errors import InvalidCredential, SealBroken, StoreUnavailable
+from sidecar.errors import InvalidCredential, SealBroken, StoreUnavailable, TooManyFailures
 from sidecar.principal import Principal
 from sidecar.request import HttpRequest
 
@@ -31,6 +31,7 @@ _LOOKUPS_AT_ONCE = 64
 _STORE_PAUSE = 1.0
 _REREAD_SECONDS = 300.0  # however good the news: a store may be emptied or restored without any
 _USED_FLUSH_SECONDS = 30.0
+_FAILURE_SECONDS = 0.003  # every wrong key is answered this long after it came, whatever was found out sooner
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class ApiKeys:
 
     What is remembered is found by a hash of the whole text under a random key of this process. Every wrong key
     therefore takes the same way (lookup, unsealing, HMAC, constant-time comparison), whether its id is unknown, its
-    secret wrong or its record revoked.
+    secret wrong or its record revoked; and the answer waits for a moment that does not depend on how long that took.
     """
 
     def __init__(
@@ -93,9 +94,10 @@ class ApiKeys:
 
     async def stop(self) -> None:
         """End the background work; the last uses are written down first."""
-        for task in self._tasks:
+        running = (*self._tasks, *self._lookups.values())
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._lookups.values(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         await self._write_used()
         await self._keyring.close()
 
@@ -108,13 +110,24 @@ class ApiKeys:
         digest = self._hash(text.encode("latin-1", "replace")).digest()
         known = self._known.get(digest)
         if known is None or not self._is_fresh(known) or self._fault(known, request) is not None:
-            # A key that has ended takes the long way like every other wrong one: time must not tell them apart.
-            known = await self._renew(text, digest, known, request.client_ip)
-            fault = self._fault(known, request)
-            if fault is not None:
-                raise self._wrong(fault, request.client_ip)
+            answer_at = self._monotonic() + _FAILURE_SECONDS
+            try:
+                known = await self._renewed(text, digest, known, request)
+            except TooManyFailures:
+                raise
+            except InvalidCredential:
+                await asyncio.sleep(answer_at - self._monotonic())
+                raise
         self._used[known.record.id] = int(self._clock())
         return known.principal
+
+    async def _renewed(self, text: str, digest: bytes, known: _Known | None, request: HttpRequest) -> _Known:
+        # A key that has ended takes the long way like every other wrong one: time must not tell them apart.
+        known = await self._renew(text, digest, known, request.client_ip)
+        fault = self._fault(known, request)
+        if fault is not None:
+            raise self._wrong(fault, request.client_ip)
+        return known
 
     def _is_fresh(self, known: _Known) -> bool:
         now = self._monotonic()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
+from sidecar.authentication.cache import Cache
 from sidecar.authentication.settings import CallerSettings
 from sidecar.errors import InvalidCredential
 from sidecar.principal import Principal
@@ -14,12 +16,15 @@ _VALUE = re.compile(r"[\x21-\x7e]{1,256}\Z")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")  # RFC 6749, section 3.3
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _LATEST = 2**53
+_ABSENT = object()
+_SCOPES_REMEMBERED = 256
+_ACCESS_KINDS = frozenset({"bearer", "dpop", "at+jwt", "jwt"})
+_NAMED = frozenset({"sub", "jti", "client_id", "azp"})
 # What tells an ID token (OpenID Connect Core, section 3.1.3.6) or a logout token from an access token.
-_OTHER_KINDS = ("at_hash", "c_hash", "s_hash", "events")
+_OTHER_KINDS = frozenset({"at_hash", "c_hash", "s_hash", "events"})
 
 
-@dataclass(frozen=True, slots=True)
-class Validity:
+class Validity(NamedTuple):
     """What must be checked again each time the JWT is shown. Unix seconds, leeway included."""
 
     not_before: float
@@ -54,114 +59,132 @@ def confirmation_of(claims: dict[str, Any]) -> Confirmation | None:
     raise InvalidCredential("jwt_confirmation")
 
 
-def check_claims(
-    claims: dict[str, Any], settings: CallerSettings, now: float, kind: str = "jwt"
-) -> tuple[Principal, Validity]:
-    """The principal that the claims describe, and until when (RFC 7519, RFC 8725, RFC 9068).
+class ClaimsReader:
+    """Reads claims as one authorization server's settings want them (RFC 7519, RFC 8725, RFC 9068)."""
 
-    Raises InvalidCredential when a claim is missing, of the wrong type, or not acceptable to the settings.
-    """
-    if claims.get("iss") != settings.issuer:
-        raise InvalidCredential("jwt_issuer")
-    _check_audience(claims.get("aud"), settings.audiences)
-    _check_kind(claims)
-    validity = _validity(claims, settings, now)
-    client_id = _client_id(claims, settings)
-    subject = _text(claims, "sub", "") or client_id
-    if not subject:
-        raise InvalidCredential("jwt_subject")
-    name = f"jwt:{settings.issuer}|{subject}"  # of whatever kind: the subject and its budget are the same
-    principal = Principal(
-        id=name,
-        kind=kind,
-        subject=subject,
-        budget=name,
-        tenant=_text(claims, settings.tenant_claim) if settings.tenant_claim else settings.tenant,
-        plan=_text(claims, settings.plan_claim) if settings.plan_claim else settings.plan,
-        scopes=_scopes(claims),
-        issuer=settings.issuer,
-        client_id=client_id,
-        expires_at=float(claims["exp"]),
-    )
-    return principal, Validity(validity[0], validity[1], _text(claims, "jti", ""), subject, claims.get("iat", 0))
+    def __init__(self, settings: CallerSettings, kind: str, max_lifetime: float = inf) -> None:
+        self._settings, self._kind, self._max_lifetime = settings, kind, max_lifetime
+        self._audiences, self._client_ids = frozenset(settings.audiences), frozenset(settings.client_ids)
+        self._prefix = f"jwt:{settings.issuer}|"  # of whatever kind: a subject and its budget are the same
+        self._scopes: Cache[str, frozenset[str]] = Cache(_SCOPES_REMEMBERED)
+
+    def read(self, claims: dict[str, Any], now: float) -> tuple[Principal, Validity]:
+        """The principal that the claims describe, and until when.
+
+        Raises InvalidCredential when a claim is missing, of the wrong type, or not acceptable to the settings.
+        """
+        settings = self._settings
+        if claims.get("iss") != settings.issuer:
+            raise InvalidCredential("jwt_issuer")
+        self._check_audience(claims.get("aud"))
+        _check_kind(claims)
+        not_before, not_after, issued_at = self._dates(claims, now)
+        client_id = self._client_id(claims)
+        subject = _text(claims, "sub", client_id)
+        if not subject:
+            raise InvalidCredential("jwt_subject")
+        name = self._prefix + subject
+        principal = Principal(
+            id=name,
+            kind=self._kind,
+            subject=subject,
+            budget=name,
+            tenant=_text(claims, settings.tenant_claim) if settings.tenant_claim else settings.tenant,
+            plan=_text(claims, settings.plan_claim) if settings.plan_claim else settings.plan,
+            scopes=self._granted(claims),
+            issuer=settings.issuer,
+            client_id=client_id,
+            expires_at=float(claims["exp"]),
+        )
+        return principal, Validity(not_before, not_after, _text(claims, "jti", ""), subject, issued_at)
+
+    def _dates(self, claims: dict[str, Any], now: float) -> tuple[float, float, int]:
+        leeway = self._settings.leeway
+        expires = _date(claims, "exp")
+        if expires is None:
+            raise InvalidCredential("jwt_exp_missing")
+        starts, issued = _date(claims, "nbf"), _date(claims, "iat")
+        if now >= expires + leeway:
+            raise InvalidCredential("jwt_expired")
+        if starts is not None and now < starts - leeway:
+            raise InvalidCredential("jwt_not_yet_valid")
+        if issued is not None and now < issued - leeway:
+            raise InvalidCredential("jwt_issued_in_future")
+        if expires - (now - leeway if issued is None else issued) > self._max_lifetime:
+            raise InvalidCredential("jwt_lifetime")
+        return (starts or 0) - leeway, expires + leeway, issued or 0
+
+    def _check_audience(self, audience: Any) -> None:
+        if isinstance(audience, str) and audience in self._audiences:
+            return
+        if isinstance(audience, list):
+            for name in audience:
+                if not isinstance(name, str):
+                    raise InvalidCredential("jwt_audience")
+            if not self._audiences.isdisjoint(audience):
+                return
+        raise InvalidCredential("jwt_audience")
+
+    def _client_id(self, claims: dict[str, Any]) -> str:
+        client_id, party = _text(claims, "client_id", ""), _text(claims, "azp", "")
+        if client_id and party and client_id != party:
+            raise InvalidCredential("jwt_client_id")
+        client_id = client_id or party
+        if self._client_ids and client_id not in self._client_ids:
+            raise InvalidCredential("jwt_client_id")
+        return client_id
+
+    def _granted(self, claims: dict[str, Any]) -> frozenset[str]:
+        """`scope` (RFC 8693, section 4.2: a string) and `scp` (a string or an array), together."""
+        scope, scp = claims.get("scope"), claims.get("scp")
+        granted = frozenset() if scope is None else self._split(scope)
+        if scp is None:
+            return granted
+        if isinstance(scp, list):
+            return granted | _checked_scopes(scp)
+        return granted | self._split(scp)
+
+    def _split(self, scope: Any) -> frozenset[str]:
+        if not isinstance(scope, str):
+            raise InvalidCredential("jwt_scope")
+        known = self._scopes.get(scope)
+        if known is None:
+            known = _checked_scopes(scope.split(" ") if scope else [])
+            self._scopes.put(scope, known)
+        return known
 
 
-def _validity(claims: dict[str, Any], settings: CallerSettings, now: float) -> tuple[float, float]:
-    expires = _date(claims, "exp")
-    if expires is None:
-        raise InvalidCredential("jwt_exp_missing")
-    starts, issued = _date(claims, "nbf"), _date(claims, "iat")
-    if now >= expires + settings.leeway:
-        raise InvalidCredential("jwt_expired")
-    if starts is not None and now < starts - settings.leeway:
-        raise InvalidCredential("jwt_not_yet_valid")
-    if issued is not None and now < issued - settings.leeway:
-        raise InvalidCredential("jwt_issued_in_future")
-    lifetime = expires - issued if issued is not None else expires - now - settings.leeway
-    if lifetime > settings.max_lifetime:
-        raise InvalidCredential("jwt_lifetime")
-    return (starts or 0) - settings.leeway, expires + settings.leeway
+def _checked_scopes(found: list[Any]) -> frozenset[str]:
+    for scope in found:
+        if not isinstance(scope, str) or not _SCOPE.match(scope):
+            raise InvalidCredential("jwt_scope")
+    return frozenset(found)
 
 
 def _date(claims: dict[str, Any], name: str) -> int | None:
-    value = claims.get(name)
-    if value is None and name not in claims:
+    value = claims.get(name, _ABSENT)
+    if value is _ABSENT:
         return None
     if type(value) is not int or not 0 < value < _LATEST:
         raise InvalidCredential(f"jwt_{name}")
     return value
 
 
-def _check_audience(audience: Any, accepted: tuple[str, ...]) -> None:
-    named = [audience] if isinstance(audience, str) else audience
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-        raise InvalidCredential("jwt_audience")
-    if not any(name in accepted for name in named):
-        raise InvalidCredential("jwt_audience")
-
-
 def _check_kind(claims: dict[str, Any]) -> None:
-    if any(name in claims for name in _OTHER_KINDS):
+    if not _OTHER_KINDS.isdisjoint(claims):
         raise InvalidCredential("jwt_kind")
     # Keycloak and Cognito say in a claim what kind of JWT it is.
-    if str(claims.get("typ", "bearer")).lower() not in {"bearer", "dpop", "at+jwt", "jwt"}:
+    if "typ" in claims and str(claims["typ"]).lower() not in _ACCESS_KINDS:
         raise InvalidCredential("jwt_kind")
     if claims.get("token_use", "access") != "access":
         raise InvalidCredential("jwt_kind")
 
 
-def _client_id(claims: dict[str, Any], settings: CallerSettings) -> str:
-    client_id, party = _text(claims, "client_id", ""), _text(claims, "azp", "")
-    if client_id and party and client_id != party:
-        raise InvalidCredential("jwt_client_id")
-    client_id = client_id or party
-    if settings.client_ids and client_id not in settings.client_ids:
-        raise InvalidCredential("jwt_client_id")
-    return client_id
-
-
 def _text(claims: dict[str, Any], name: str, default: str | None = None) -> str:
-    value = claims.get(name, default)
-    if value == "" and default == "" and name not in claims:
-        return ""
+    """A claim of 1 to 256 visible ASCII characters: it may stand in headers, logs and names of buckets."""
+    value = claims.get(name, _ABSENT)
+    if value is _ABSENT and default is not None:
+        return default
     if not isinstance(value, str) or not _VALUE.match(value):
-        raise InvalidCredential("jwt_" + (name if name in {"sub", "jti", "client_id", "azp"} else "claim"))
+        raise InvalidCredential("jwt_" + (name if name in _NAMED else "claim"))
     return value
-
-
-def _scopes(claims: dict[str, Any]) -> frozenset[str]:
-    """`scope` (RFC 8693, section 4.2: a string) and `scp` (a string or an array), together."""
-    found: list[str] = []
-    for name in ("scope", "scp"):
-        value = claims.get(name)
-        if value is None or value == "":
-            continue
-        if isinstance(value, str):
-            found += value.split(" ")
-        elif name == "scp" and isinstance(value, list):
-            found += value
-        else:
-            raise InvalidCredential("jwt_scope")
-    if not all(isinstance(scope, str) and _SCOPE.match(scope) for scope in found):
-        raise InvalidCredential("jwt_scope")
-    return frozenset(found)

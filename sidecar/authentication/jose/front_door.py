@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
-import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
+
+from sidecar.authentication.cache import Cache
 from sidecar.errors import InvalidCredential
 
-_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\Z")
 _HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty", "x5t", "x5t#S256"})
 _MOST_DIGITS = 17
+_HEADERS_REMEMBERED = 256
+_LONGEST_REMEMBERED = 512
 _MOST_CONTAINERS = 256
 
+# base64url to base64; `+`, `/` and `=` become something that is neither.
+_ALPHABET = bytes.maketrans(b"-_+/=", b"+/!!!")
+_PADDING = (b"", b"", b"==", b"=")
+# The last character of a part whose bits don't fill a byte: its unused bits must be zero, otherwise several texts are
+# the same JWT.
+_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_LAST: tuple[frozenset[str], ...] = (frozenset(_DIGITS), frozenset(), frozenset(_DIGITS[::16]), frozenset(_DIGITS[::4]))
 
-@dataclass(frozen=True, slots=True)
-class OpenedJwt:
-    """A JWT taken apart, and nothing verified yet. `typ` is lower case, without `application/`; "" when absent."""
+
+class Header(NamedTuple):
+    """The header of a JWT. `typ` is lower case, without `application/`; "" when absent."""
 
     algorithm: str
     kid: str | None
     typ: str
+    members: dict[str, Any]
+
+
+class OpenedJwt(NamedTuple):
+    """A JWT taken apart, and nothing verified yet."""
+
+    header: Header
     claims: dict[str, Any]
     signed: bytes
     signature: bytes
-    header: dict[str, Any]
 
 
 def looks_like_jwt(value: str) -> bool:
@@ -35,41 +49,57 @@ def looks_like_jwt(value: str) -> bool:
     return value.startswith("ey") and value.count(".") == 2
 
 
-def open_jwt(value: str, max_bytes: int, allowed: frozenset[str] = _HEADER_MEMBERS) -> OpenedJwt:
-    """Take a JWT (RFC 7519, compact JWS) apart.
+class FrontDoor:
+    """Takes JWTs (RFC 7519, compact JWS) apart; `allowed` are the header members that may occur.
 
-    Raises InvalidCredential on everything that two readers might read differently: other than three parts of
-    canonical unpadded base64url, anything but UTF-8 JSON objects, a doubled member, a header member that is not
-    `allowed` (`jwk`, `jku`, `x5u`, `x5c`, `crit`, `b64`, `zip` never are), numbers beyond any sense, a deep nest.
+    Headers repeat, so that those seen lately are remembered.
     """
-    if len(value) > max_bytes:
-        raise InvalidCredential("jwt_too_long")
-    match = _COMPACT.match(value)
-    if match is None:
-        raise InvalidCredential("jwt_malformed")
-    header = _object(_decode(match[1]))
-    if not header.keys() <= allowed:
-        raise InvalidCredential("jwt_header_member")
-    algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ", "")
-    if not isinstance(algorithm, str) or not isinstance(typ, str):
-        raise InvalidCredential("jwt_header_type")
-    if kid is not None and (not isinstance(kid, str) or not 0 < len(kid) <= 256 or not kid.isprintable()):
-        raise InvalidCredential("jwt_kid")
-    signed = value[: match.end(2)].encode("ascii")
-    typ = typ.lower().removeprefix("application/")
-    return OpenedJwt(algorithm, kid, typ, _object(_decode(match[2])), signed, _decode(match[3]), header)
+
+    def __init__(self, allowed: frozenset[str] = _HEADER_MEMBERS) -> None:
+        self._allowed = allowed
+        self._headers: Cache[str, Header] = Cache(_HEADERS_REMEMBERED)
+
+    def open(self, value: str, max_bytes: int) -> OpenedJwt:
+        """The JWT in `value`.
+
+        Raises InvalidCredential on everything that two readers might read differently: other than three parts of
+        canonical unpadded base64url, anything but UTF-8 JSON objects, a doubled member, a header member that is not
+        allowed (`jku`, `x5u`, `x5c`, `crit`, `b64`, `zip` never are), numbers beyond any sense, a deep nest.
+        """
+        if len(value) > max_bytes:
+            raise InvalidCredential("jwt_too_long")
+        parts = value.split(".")
+        if len(parts) != 3 or not value.isascii():
+            raise InvalidCredential("jwt_malformed")
+        first, second, third = parts
+        header = self._headers.get(first)
+        if header is None:
+            header = self._read(first)
+            if len(first) <= _LONGEST_REMEMBERED:
+                self._headers.put(first, header)
+        signed = value[: -len(third) - 1].encode("ascii")
+        return OpenedJwt(header, _object(_decode(second)), signed, _decode(third))
+
+    def _read(self, part: str) -> Header:
+        members = _object(_decode(part))
+        if not members.keys() <= self._allowed:
+            raise InvalidCredential("jwt_header_member")
+        algorithm, kid, typ = members.get("alg"), members.get("kid"), members.get("typ", "")
+        if not isinstance(algorithm, str) or not isinstance(typ, str):
+            raise InvalidCredential("jwt_header_type")
+        if kid is not None and (not isinstance(kid, str) or not 0 < len(kid) <= 256 or not kid.isprintable()):
+            raise InvalidCredential("jwt_kid")
+        return Header(algorithm, kid, typ.lower().removeprefix("application/"), members)
 
 
 def _decode(part: str) -> bytes:
-    data = part.encode("ascii")
+    size = len(part) % 4
+    if not part or part[-1] not in _LAST[size]:
+        raise InvalidCredential("jwt_base64")
     try:
-        decoded = base64.urlsafe_b64decode(data + b"=" * (-len(data) % 4))
+        return binascii.a2b_base64(part.encode("ascii").translate(_ALPHABET) + _PADDING[size], strict_mode=True)
     except binascii.Error:
         raise InvalidCredential("jwt_base64") from None
-    # Unused bits of the last character must be zero; otherwise several texts are the same JWT.
-    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != data:
-        raise InvalidCredential("jwt_base64")
-    return decoded
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,6 +119,8 @@ def _constant(_: str) -> None:
     raise InvalidCredential("jwt_number")
 
 
+_LARGE = 10**_MOST_DIGITS
+_flat = msgspec.json.Decoder(dict[str, str | int | bool | list[str] | None])
 _json = json.JSONDecoder(object_pairs_hook=_members, parse_int=_integer, parse_constant=_constant)
 
 
@@ -97,9 +129,36 @@ def _object(data: bytes) -> dict[str, Any]:
         text = data.decode("utf-8")
         if text.count("[") + text.count("{") > _MOST_CONTAINERS:
             raise InvalidCredential("jwt_json")
-        value = _json.decode(text)
+        value = _quick(data, text) or _json.decode(text)
     except (ValueError, RecursionError):
         raise InvalidCredential("jwt_json") from None
     if not isinstance(value, dict):
         raise InvalidCredential("jwt_json")
     return value
+
+
+def _quick(data: bytes, text: str) -> dict[str, Any] | None:
+    """The object in `data` when it is flat and surely without doubled members; None leaves it to the thorough decoder.
+
+    Without escapes every colon stands between a name and its value or is part of a string that is kept as it stands.
+    A doubled member would leave a colon over.
+    """
+    if "\\" in text:
+        return None
+    try:
+        value = _flat.decode(data)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return None
+    colons = len(value)
+    for name, member in value.items():
+        if ":" in name:
+            colons += name.count(":")
+        if isinstance(member, str):
+            if ":" in member:
+                colons += member.count(":")
+        elif isinstance(member, list):
+            for item in member:
+                colons += item.count(":")
+        elif type(member) is int and not -_LARGE < member < _LARGE:
+            return None
+    return value if colons == text.count(":") else None

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.http_client import HttpClient
-from sidecar.authentication.jose.claims import Confirmation, Validity, check_claims, confirmation_of
-from sidecar.authentication.jose.front_door import open_jwt
+from sidecar.authentication.jose.claims import ClaimsReader, Confirmation, Validity, confirmation_of
+from sidecar.authentication.jose.front_door import FrontDoor
 from sidecar.authentication.jose.key_source import KeySource
 from sidecar.authentication.revoked_jwts import RevokedJwts
 from sidecar.authentication.settings import IssuerSettings
@@ -30,10 +31,10 @@ class _Issuer:
     settings: IssuerSettings
     source: KeySource
     algorithms: frozenset[str]
+    claims: ClaimsReader
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     principal: Principal
     validity: Validity
     issuer: _Issuer
@@ -55,9 +56,15 @@ class Jwts:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuers = {
-            settings.issuer: _Issuer(settings, KeySource(settings, http), frozenset(settings.algorithms))
+            settings.issuer: _Issuer(
+                settings,
+                KeySource(settings, http),
+                frozenset(settings.algorithms),
+                ClaimsReader(settings, "jwt", settings.max_lifetime),
+            )
             for settings in issuers
         }
+        self._door = FrontDoor()
         self._longest = max(settings.max_bytes for settings in issuers)
         self._throttle, self._revoked, self._clock = throttle, revoked, clock
         self._hash = partial(hashlib.blake2b, digest_size=16, key=os.urandom(32))
@@ -108,26 +115,28 @@ class Jwts:
             raise InvalidCredential("jwt_key_withdrawn")
 
     def _verify(self, value: str) -> _Known:
-        opened = open_jwt(value, self._longest)
-        name = opened.claims.get("iss")
+        header, claims, signed, signature = self._door.open(value, self._longest)
+        name = claims.get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
         if issuer is None:
             raise InvalidCredential("jwt_issuer")
-        if len(value) > issuer.settings.max_bytes:
+        settings = issuer.settings
+        if len(value) > settings.max_bytes:
             raise InvalidCredential("jwt_too_long")
-        if opened.algorithm not in issuer.algorithms:
+        if header.algorithm not in issuer.algorithms:
             raise InvalidCredential("jwt_algorithm")
+        if header.typ not in settings.types:
+            raise InvalidCredential("jwt_typ")
         keys = issuer.source.keys
         if keys is None:
             issuer.source.want()
             raise InvalidCredential("jwt_keys_unavailable")
-        key = keys.find(opened.kid, opened.algorithm)
+        key = keys.find(header.kid, header.algorithm)
         if key is None:
             issuer.source.want()
             raise InvalidCredential("jwt_key_unknown")
-        if not key.verify(opened.algorithm, opened.signed, opened.signature):
+        if not key.verify(header.algorithm, signed, signature):
             raise InvalidCredential("jwt_signature")
-        if opened.typ not in issuer.settings.types:
-            raise InvalidCredential("jwt_typ")
-        principal, validity = check_claims(opened.claims, issuer.settings, self._clock())
-        return _Known(principal, validity, issuer, key.thumbprint, confirmation_of(opened.claims))
+        principal, validity = issuer.claims.read(claims, self._clock())
+        confirmation = confirmation_of(claims) if "cnf" in claims else None
+        return _Known(principal, validity, issuer, key.thumbprint, confirmation)

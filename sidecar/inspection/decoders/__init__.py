@@ -14,6 +14,7 @@ from sidecar.inspection.decoders.escapes import ESCAPES
 from sidecar.inspection.decoders.hidden import HIDDEN, TURNED
 from sidecar.inspection.decoders.signals import SIGNALS
 from sidecar.inspection.decoders.spacing import SPACING
+from sidecar.inspection.decoders.spelling import SPELLING
 
 RAW_REPLACERS: tuple[Replacer, ...] = HIDDEN
 RAW_READINGS: tuple[Reading, ...] = (TURNED,)
@@ -22,7 +23,7 @@ RAW_READINGS: tuple[Reading, ...] = (TURNED,)
 REPLACERS: tuple[Replacer, ...] = (*ESCAPES, *SIGNALS, *ARMOUR)
 """For cleaned text, in this order."""
 
-READINGS: tuple[Reading, ...] = (*SPACING, *CIPHERS)
+READINGS: tuple[Reading, ...] = (*SPACING, *SPELLING, *CIPHERS)
 """Whole-text readings, each tried by itself."""
 
 __all__ = ["RAW_READINGS", "RAW_REPLACERS", "READINGS", "REPLACERS", "Reading", "Replacer"]

@@ -28,6 +28,8 @@ _TELLING = (
     "everything",
     "your rules",
 )
+# Words that every longer English text has, and that are no words when shifted or reversed.
+_COMMON = ("your", "this", "with", "from", "that", "what", "have")
 _LOWER, _UPPER = string.ascii_lowercase, string.ascii_uppercase
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -36,6 +38,16 @@ def _shift(by: int) -> dict[int, int]:
     return str.maketrans(_LOWER + _UPPER, _LOWER[by:] + _LOWER[:by] + _UPPER[by:] + _UPPER[:by])
 
 
+_ELSEWHERE = (
+    "anweisung vergiss consignes oublie olvida ignora instrucciones instrucoes istruzioni instruksi abaikan talimat "
+    "\u0438\u0433\u043d\u043e\u0440\u0438\u0440 \u0437\u0430\u0431\u0443\u0434 "
+    "\u0438\u043d\u0441\u0442\u0440\u0443\u043a\u0446 忽略 无视 無視 指令 提示词 指示 プロンプト 무시하 지시 "
+    "\u062a\u062c\u0627\u0647\u0644 \u062a\u0639\u0644\u064a\u0645\u0627\u062a"
+)
+_REVERSED = (
+    *(word[::-1] for word in (*_TELLING, *_ELSEWHERE.split())),
+    rf"\b(?:eht|esaelp|{'|'.join(word[::-1] for word in _COMMON)})\b",
+)
 _ATBASH = str.maketrans(_LOWER + _UPPER, _LOWER[::-1] + _UPPER[::-1])
 
 
@@ -49,7 +61,11 @@ def _caesar(by: int) -> Reading:
     table = _shift(by)
     return Reading(
         "rot13" if by == 13 else "caesar",
-        tuple(word.translate(table) for word in _TELLING if len(word) > 5),
+        (
+            *(word.translate(table) for word in _TELLING if len(word) > 5),
+            rf"\b(?:{'|'.join(word.translate(table) for word in _COMMON)})\b",
+            *((r"\b(?:gur|naq|cyrnfr)\b",) if by == 13 else ()),
+        ),
         lambda text: text.translate(back),
     )
 
@@ -125,8 +141,8 @@ CIPHERS = (
     Reading(
         "atbash", tuple(word.translate(_ATBASH) for word in _TELLING if len(word) > 5), lambda t: t.translate(_ATBASH)
     ),
-    Reading("reversed", tuple(word[::-1] for word in _TELLING), _reversed),
-    Reading("words_reversed", tuple(word[::-1] for word in _TELLING if " " not in word), _words_reversed),
+    Reading("reversed", _REVERSED, _reversed),
+    Reading("words_reversed", _REVERSED, _words_reversed),
     Reading(
         "order_reversed",
         (

@@ -12,9 +12,10 @@ _ENTITY = re.compile(r"(?:&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,31});
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2}){1,64}")
 _PERCENT_U = re.compile(r"%u([0-9a-fA-F]{4})")
 _BACKSLASH = re.compile(
-    r"(?:\\+(?:u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|x\{[0-9a-fA-F]{1,6}\}|[0-7]{3})){1,64}"
+    r"(?:\\+(?:u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|x\{[0-9a-fA-F]{1,6}\}|[0-7]{3})){1,256}"
 )
 _ONE_BACKSLASH = re.compile(r"\\+(?:([0-7]{3})|[uUx]\{?([0-9a-fA-F]+)\}?)")
+_BYTES = re.compile(r"(?:\\+x[0-9a-fA-F]{2})+")
 _QUOTED_PRINTABLE = re.compile(r"(?:=[0-9A-F]{2}){1,64}|=\r?\n")
 _CODE_POINTS = re.compile(r"(?:\b[uU]\+[0-9a-fA-F]{4,6}[ ,;]{0,2}){3,}")
 _CODE_POINT = re.compile(r"[uU]\+([0-9a-fA-F]{4,6})")
@@ -42,7 +43,16 @@ def _backslash(text: str) -> Rewritten | None:
     def one(match: re.Match[str]) -> str:
         return _character(int(match[1], 8) if match[1] else int(match[2], 16))
 
-    return substitute(_BACKSLASH, lambda match: _ONE_BACKSLASH.sub(one, match[0]), text)
+    def several(match: re.Match[str]) -> str:
+        if _BYTES.fullmatch(match[0]):
+            data = bytes.fromhex(match[0].replace("\\", "").replace("x", ""))
+            try:
+                return data.decode()
+            except UnicodeDecodeError:
+                return data.decode("latin-1")
+        return _ONE_BACKSLASH.sub(one, match[0])
+
+    return substitute(_BACKSLASH, several, text)
 
 
 def _quoted_printable(text: str) -> Rewritten | None:

@@ -89,7 +89,10 @@ _HINTS = "ignor|disregard|forget|instruction|prompt|previous|reveal|system|overr
 SPACING = (
     Reading(
         "spaced",
-        (r"(?:^|[^a-z0-9])[a-z0-9](?:[^a-z0-9]{1,3}[a-z0-9]){5}(?:[^a-z0-9]|$)",),
+        (
+            r"(?:^|[^a-z0-9])[a-z0-9](?:[^a-z0-9]{1,3}[a-z0-9]){5}(?:[^a-z0-9]|$)",
+            r"(?:[\xc2-\xf4][\x80-\xbf]{1,3}[ .\-_*]{1,3}){6}",
+        ),
         _spaced,
         certain=True,
     ),

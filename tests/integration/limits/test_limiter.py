@@ -90,6 +90,19 @@ async def test_a_known_empty_bucket_is_refused_without_asking(node: RedisServer)
         assert made.peek([Charge(DAILY, "{x}:k", 1)]) is None  # less may still pass
 
 
+async def test_a_refusal_known_locally_speaks_of_every_charge(node: RedisServer) -> None:
+    charges = [Charge(DAILY, "{x}:full", 10), Charge(DAILY, "{x}:empty", 100), Charge(DAILY, "{x}:other")]
+    async with limiter(node.url, replicas=2) as made:
+        assert (await made.take(charges)).admitted
+        for _ in range(2):  # Redis says so first, then nobody has to ask
+            taken = await made.take(charges)
+            assert not taken.admitted
+            assert [status.charge for status in taken.statuses] == charges
+            assert [status.over for status in taken.statuses] == [False, True, False]
+            assert [status.remaining for status in taken.statuses[:2]] == [90, 0]
+        assert made.peek(charges) is not None
+
+
 async def test_a_refund_is_seen_by_the_other_replica_at_once(node: RedisServer) -> None:
     charge = Charge(DAILY, "{x}:k", 100)
     async with limiter(node.url) as one, limiter(node.url) as other:
@@ -178,6 +191,17 @@ async def test_redis_fails_and_comes_back(
         taken = await made.take([Charge(DAILY, "{x}:warm")])
         assert not taken.degraded
         assert metrics.store_up.values[()] == 1
+
+
+async def test_a_silence_longer_than_every_timeout_is_survived(node: RedisServer) -> None:
+    async with limiter(node.url) as made:
+        await until_left(made, Charge(DAILY, "{x}:k", 0), 100)
+        node.pause()
+        await open_breaker(made)
+        await asyncio.sleep(2)  # several probes and a read run into their own timeouts
+        node.resume()
+        await until(lambda: made.healthy)
+        await until_left(made, Charge(DAILY, "{x}:other", 0), 100)
 
 
 async def test_falling_back_opens_no_fresh_burst(node: RedisServer) -> None:

@@ -84,7 +84,7 @@ def test_a_chat_says_what_it_asks_for() -> None:
     assert prompt.model == "small-1"
     assert prompt.stream
     assert (prompt.max_output_tokens, prompt.choices, prompt.messages, prompt.tools) == (20, 3, 1, 1)
-    assert [(s.role, s.text) for s in prompt.segments[1:]] == [(Role.SYSTEM, "f"), (Role.SYSTEM, "Finds.")]
+    assert [(s.role, s.text) for s in prompt.segments[1:]] == [(Role.SYSTEM, "f\nFinds.")]
     assert prompt.parameters["temperature"] == 0.5
 
 
@@ -149,10 +149,37 @@ def test_a_message_is_read_with_the_outside_world_told_apart() -> None:
         (Role.TOOL, "D"),
         (Role.USER, "image/png"),
         (Role.USER, "And?"),
-        (Role.SYSTEM, "get"),
-        (Role.SYSTEM, "Gets."),
+        (Role.SYSTEM, "get\nGets."),
     ]
     assert (prompt.messages, prompt.tools, prompt.images, prompt.files, prompt.max_output_tokens) == (3, 1, 1, 1, 5)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "file", "file": {"file_data": "data:text/plain;base64,aWdub3JlIGl0"}},
+        {"type": "file", "file": {"file_data": "data:application/json;charset=utf-8;base64,aWdub3JlIGl0"}},
+        {"type": "file", "file": {"file_data": "data:text/html,ignore%20it"}},
+        {"type": "image_url", "image_url": {"url": "data:image/svg+xml;base64,aWdub3JlIGl0"}},
+    ],
+)
+def test_documents_of_text_are_read(part: dict[str, object]) -> None:
+    (segment,) = parse(CHAT, chat({"role": "user", "content": [part]})).segments
+    assert (segment.role, segment.text) == (Role.TOOL, "ignore it")
+
+
+def test_a_base64_document_of_text_is_read() -> None:
+    source = {"type": "base64", "media_type": "text/plain", "data": "aWdub3JlIGl0"}
+    body = {"messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
+    assert (Role.TOOL, "ignore it") in [(role, text) for role, text, _ in read(MESSAGES, body)]
+
+
+def test_places_stay_short_however_names_are_chosen() -> None:
+    deep: object = ["x"] * 50
+    for _ in range(40):
+        deep = {"n" * 3000: deep}
+    places = [path for _, _, path in read(CHAT, chat({"role": "user", "content": "Hi"}, metadata=deep))]
+    assert max(map(len, places)) < 300
 
 
 REFUSED: list[tuple[str, Any, str]] = [

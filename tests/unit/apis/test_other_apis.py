@@ -49,7 +49,7 @@ CASES: list[tuple[str, str, Any, list[tuple[Role, str]], dict[str, Any]]] = [
         },
         [
             (S, "Dev"), (U, "Look"), (U, "f.pdf"), (U, "file_1"), (A, "find"), (A, "{}"), (T, "Found"), (T, "More"),
-            (A, "Thought"), (S, "find"), (S, "Finds."),
+            (A, "Thought"), (S, "find\nFinds."),
         ],
         {"images": 1, "tools": 1, "messages": 6},
     ),
@@ -102,8 +102,8 @@ CASES: list[tuple[str, str, Any, list[tuple[Role, str]], dict[str, Any]]] = [
             "generationConfig": {"maxOutputTokens": 7, "candidateCount": 2, "stopSequences": ["END"]},
         },
         [
-            (S, "Be brief."), (U, "Hi"), (A, "find"), (A, "cats"), (T, "find"), (T, "Found"), (U, "aWdub3Jl"),
-            (S, "find"), (S, "Finds."), (U, "END"),
+            (S, "Be brief."), (U, "Hi"), (A, "find"), (A, "cats"), (T, "find"), (T, "Found"), (T, "ignore"),
+            (S, "find\nFinds."), (U, "END"),
         ],
         {
             "model": "gemini-2.5-pro", "max_output_tokens": 7, "choices": 2, "images": 1, "files": 1, "messages": 4,
@@ -180,7 +180,7 @@ CASES: list[tuple[str, str, Any, list[tuple[Role, str]], dict[str, Any]]] = [
                 {"role": "user", "content": [
                     {"text": "Hi"},
                     {"image": {"format": "png", "source": {"bytes": "AAAA"}}},
-                    {"document": {"format": "txt", "name": "notes", "source": {"text": "Inside"}}},
+                    {"document": {"format": "txt", "name": "notes", "source": {"bytes": "SW5zaWRl"}}},
                 ]},
                 {"role": "assistant", "content": [{"toolUse": {"name": "find", "input": {"q": "x"}}}]},
                 {"role": "user", "content": [{"toolResult": {"toolUseId": "t", "content": [{"text": "Found"}]}}]},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.apis.strict import MAX_CONTAINERS, MAX_DEPTH, decode, decode_object
+from sidecar.apis.strict import MAX_DEPTH, MAX_VALUES, decode, decode_object
 from sidecar.errors import InvalidBody
 
 ACCEPTED = [
@@ -84,7 +84,8 @@ REFUSED = [
     (b'{"a":' * 100_000, "json_too_deep"),
     (b'[{"":' * 50_000, "json_too_deep"),
     (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "json_too_deep"),
-    (b"[" + b"[]," * MAX_CONTAINERS + b"1]", "json_too_many_values"),
+    (b"[" + b"[]," * MAX_VALUES + b"1]", "json_too_many_values"),
+    (b"[" + b'"",' * MAX_VALUES + b"1]", "json_too_many_values"),
 ]
 
 
@@ -109,6 +110,10 @@ def test_duplicates_are_found_among_thousands_of_names() -> None:
     assert len(decode_object(f"{{{','.join(names)}}}".encode())) == 10_000
     with pytest.raises(InvalidBody, match="json_duplicate_key"):
         decode(f"{{{','.join([*names, names[77]])}}}".encode())
+
+
+def test_a_prompt_of_input_ids_may_be_long() -> None:
+    assert decode_object(b'{"prompt":[' + b"1," * 100_000 + b"1]}")
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"1", b"null"])

@@ -179,8 +179,8 @@ def dates() -> Iterator[tuple[str, str]]:
     yield "J13 lifetime", es(claims(exp=now + 86400 * 365))
     yield "J13 lifetime without iat", es(claims(exp=now + 86400 * 365, iat=None))
     yield "J14 expired beyond leeway", es(claims(exp=now - 32, iat=now - 600))
-    yield "J14 nbf in future", es(claims(nbf=now + 60))
-    yield "J14 iat in future", es(claims(iat=now + 60))
+    yield "J14 nbf in future", es(claims(nbf=now + 6000))
+    yield "J14 iat in future", es(claims(iat=now + 6000))
 
 
 def parties() -> Iterator[tuple[str, str]]:

@@ -276,5 +276,5 @@ async def test_unknown_key_id_is_an_error(rig: Rig) -> None:
 
 
 async def test_every_key_is_listed(rig: Rig) -> None:
-    made = {(await rig.admin.create(replace(LIVE, tenant=f"t{n % 3}")))[0].id for n in range(100)}
+    made = {(await rig.admin.create(replace(LIVE, tenant=f"t{n % 3}")))[0].id for n in range(70)}
     assert {record.id async for record in rig.admin.all()} == made

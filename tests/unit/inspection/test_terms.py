@@ -65,6 +65,8 @@ def search(inspector: TermsInspector, text: str, role: Role = Role.USER) -> list
         ("bl\u200bue fal\u00adcon", "bl\u200bue fal\u00adcon"),
         ("\uff42\uff4c\uff55\uff45 falcon", "\uff42\uff4c\uff55\uff45 falcon"),
         ("sch\u00f6n", "sch\u00f6n"),
+        ("그 \u1107\u1175\u1106\u1175\u11af은", "\u1107\u1175\u1106\u1175\u11af"),
+        (" \n\t ..blue  --  falcon", "blue  --  falcon"),
     ],
 )
 def test_a_term_is_found_and_located(inspector: TermsInspector, text: str, place: str) -> None:
@@ -121,6 +123,13 @@ def test_an_unusable_list_is_refused(tmp_path: Path, content: bytes, problem: st
 def test_a_missing_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         TermsInspector(TermsSettings(kind="terms", file=tmp_path / "none.txt"))
+
+
+def test_a_long_list_of_like_terms_compiles(tmp_path: Path) -> None:
+    file = tmp_path / "terms.txt"
+    file.write_text("\n".join(f"internal project {number}" for number in range(20_000)), "utf-8")
+    inspector = TermsInspector(TermsSettings(kind="terms", file=file))
+    assert len(search(inspector, "about Internal Project 19999 and internal project 20000")) == 1
 
 
 @given(before=st.text(max_size=20), after=st.text(max_size=20))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidecar.limits.lease import LEASE_US
 from sidecar.limits.limit import Limit
 from tests.harness.lease_simulation import START_US, Simulation, worst_excess
 
@@ -56,7 +57,7 @@ def test_a_killed_replica_s_units_are_lost_until_its_lease_ends_and_no_longer() 
     simulation.run()
     bucket = simulation.store.buckets["{x}:k"]
     assert bucket.out
-    end = START_US + 2_000_000 + 2_500_000
+    end = START_US + 2_000_000 + LEASE_US + 500_000
     bucket.settle(end, limit.ticks)
     assert bucket.out == {}
     bucket.settle(end + 1_000_000, limit.ticks)

@@ -33,6 +33,7 @@ def test_every_answer_is_that_of_the_model(history: list[list[Charge]], pauses: 
         assert (taken.admitted, over, [s.remaining for s in taken.statuses]) == model.take(charges, clock.now)
         if known is not None:
             assert not taken.admitted
+            assert [status.charge for status in known.statuses] == charges
 
 
 def test_a_refused_take_costs_nothing() -> None:

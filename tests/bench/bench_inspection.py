@@ -1,0 +1,141 @@
+"""`make bench-inspection`: what reading and inspecting a prompt costs, by inspector, size and crafted worst case.
+
+Every figure is the fastest of several rounds on one core: other work on the machine only ever adds.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sidecar.apis import match
+from sidecar.inspection import Inspection, InspectionSettings
+from sidecar.metrics import Metrics
+from sidecar.prompt import Prompt, Role, Segment
+from tests.bench import report
+
+SENTENCES = (
+    "Please summarise the history of the railway that opened in Northern England in 1825.",
+    "It ran for 26 miles between two towns, and carried coal as well as passengers.",
+    "What did the newspapers write about it, and which engineers took part?",
+    "Answer in three short paragraphs, and name your sources where you can.",
+    "def mean(values: list[float]) -> float: return sum(values) / len(values)",
+)
+CRAFTED = (
+    "4111 1111 1111 1111 ", "1-", "541-754-3010 tel ", "a@b.", "ghp_a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2 ",
+    "password=aB3$x9x9x9 ", "![a](http://b?", "User: a\nAI: b\n", "\u0301", "<|im_start|>", "QUJD", "%25", "\\u0061",
+)  # fmt: skip
+OTHERS: tuple[dict[str, Any], ...] = (
+    {"kind": "length", "max_bytes": 1 << 20},
+    {"kind": "format", "forbidden": ["logit_bias"]},
+    {"kind": "isolation"},
+    {"kind": "pii"},
+    {"kind": "secrets"},
+    {"kind": "exfiltration"},
+    {"kind": "abuse"},
+)
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory(prefix="pcl-") as folder:
+        terms = Path(folder) / "terms.txt"
+        terms.write_text("\n".join(f"internal term {number}" for number in range(5000)), "utf-8")
+        others = (*OTHERS, {"kind": "terms", "file": str(terms)})
+        kinds = (*others, {"kind": "injection"})
+        _bodies()
+        _inspectors(kinds)
+        _crafted(kinds)
+        report.table(
+            "Compiling at start, ms",
+            ("inspector", "ms"),
+            [(kind["kind"], f"{_seconds(partial(_room, kind), rounds=1) * 1e3:.0f}") for kind in kinds],
+        )
+        without = _seconds(partial(_room(*others).inspect_now, _prompt(1000))) * 1e6
+        together = _seconds(partial(_room(*kinds).inspect_now, _prompt(1000))) * 1e6
+        print(f"\n  1 kB, all but injection: {without:.0f} µs, {report.verdict(without, most=60)}")
+        print(f"  1 kB, all: {together:.0f} µs, {report.verdict(together, most=150)}")
+
+
+def _bodies() -> None:
+    rows = []
+    plain = msgspec.json.Decoder().decode
+    for size in (200, 1000, 10_000, 110_000):
+        chat = json.dumps(
+            {"model": "m", "messages": [{"role": "user", "content": _text(size - 80)}], "max_tokens": 100}
+        ).encode()
+        api = match("POST", "/v1/chat/completions")
+        rows.append(
+            (
+                f"chat, {len(chat)} B",
+                f"{_seconds(partial(plain, chat)) * 1e6:.1f}",
+                f"{_seconds(partial(api.parse, chat)) * 1e6:.1f}",
+            )
+        )
+    report.table("Reading a body, µs", ("body", "msgspec alone", "strict, as a Prompt"), rows)
+
+
+def _inspectors(kinds: tuple[dict[str, Any], ...]) -> None:
+    rows = []
+    for name, chosen in [(kind["kind"], (kind,)) for kind in kinds] + [("all", kinds)]:
+        report.progress(name)
+        room = _room(*chosen)
+        times = [_seconds(partial(room.inspect_now, _prompt(size))) for size in (200, 1000, 10_000, 100_000)]
+        rows.append((name, *(f"{seconds * 1e6:.1f}" for seconds in times)))
+    report.table("Inspecting ordinary text, µs", ("inspector", "200 B", "1 kB", "10 kB", "100 kB"), rows)
+
+
+def _crafted(kinds: tuple[dict[str, Any], ...]) -> None:
+    rows = []
+    for kind in kinds:
+        room = _room(kind)
+        worst, unit = max((_seconds(partial(room.inspect_now, _repeat(unit)), rounds=2), unit) for unit in CRAFTED)
+        rows.append((kind["kind"], report.milliseconds(worst), repr(unit[:16])))
+    report.table("Inspecting 100 kB of crafted text, ms", ("inspector", "worst", "made of"), rows)
+
+
+def _room(*inspectors: dict[str, Any]) -> Inspection:
+    return Inspection(InspectionSettings.model_validate({"inspectors": inspectors}), Metrics())
+
+
+def _text(size: int) -> str:
+    chance = random.Random(size)
+    text = ""
+    while len(text) < size:
+        text += chance.choice(SENTENCES) + " "
+    return text[:size]
+
+
+def _prompt(size: int) -> Prompt:
+    return Prompt(api="bench", model="m", segments=(Segment(Role.USER, _text(size), "messages[0].content"),))
+
+
+def _repeat(unit: str) -> Prompt:
+    text = unit * (100_000 // len(unit.encode()))
+    return Prompt(api="bench", model="m", segments=(Segment(Role.TOOL, text, "messages[0].content"),))
+
+
+def _seconds(action: Callable[[], object], rounds: int = 7) -> float:
+    """One call, the fastest of several rounds of a few milliseconds each."""
+    started = time.perf_counter()
+    action()
+    calls = max(1, min(1000, int(0.005 / max(time.perf_counter() - started, 1e-7))))
+    best = float("inf")
+    for _ in range(rounds):
+        started = time.perf_counter()
+        for _ in range(calls):
+            action()
+        best = min(best, (time.perf_counter() - started) / calls)
+    return best
+
+
+if __name__ == "__main__":
+    main()
