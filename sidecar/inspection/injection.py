@@ -19,6 +19,7 @@ from sidecar.prompt import Prompt, Role
 _TOOL_SHARE = 0.7  # of the threshold: a tool's output has no business telling the model what to do
 _MODEL_RULE = "model"
 _NOTHING = Evidence(0.0, 0, 0)
+_NEUTRAL = 0.02  # what a model that knows too little says, so that its silence does not speak against a rule
 OperatingPoint = Literal["monitor", "balanced", "strict"]
 
 
@@ -66,22 +67,25 @@ class InjectionInspector:
         for index, segment in enumerate(prompt.segments):
             threshold = self._thresholds.get(segment.role)
             if threshold is not None and segment.text:
-                score, view, hits = self.judge(segment.text)
+                score, view, hits = self.judge(segment.text, segment.role)
                 if score >= threshold:
                     for hit in hits:
                         yield self._finding(view, hit, score, index)
 
     def score(self, prompt: Prompt) -> float:
         """The highest score of the inspected segments, also below the threshold."""
-        return max((self.judge(one.text)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0)
+        return max(
+            (self.judge(one.text, one.role)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0
+        )
 
-    def judge(self, text: str) -> tuple[float, View, list[RuleHit]]:
+    def judge(self, text: str, role: Role = Role.USER) -> tuple[float, View, list[RuleHit]]:
         """The worst reading of the text, its score, and what hit in it, the surest first: rules, or the model."""
         worst: tuple[float, View, list[RuleHit]] | None = None
         for view in normalise(text):
             hits = self._rules.match(view.text)
             evidence = _NOTHING if self._model is None or view.superseded else self._model.locate(view.text)
-            score = fuse(hits, evidence.score)
+            unheard = self._model is None or view.superseded or role is Role.TOOL
+            score = fuse(hits, max(evidence.score, _NEUTRAL) if unheard and hits else evidence.score)
             if worst is None or score > worst[0]:
                 seen = RuleHit(_MODEL_RULE, "model", evidence.score, evidence.start, evidence.end, "medium")
                 worst = (score, view, sorted([*hits, seen], key=lambda hit: -hit.score))
