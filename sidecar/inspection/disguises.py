@@ -85,10 +85,7 @@ DISGUISES: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (
     ("dotted letters", _between(".")),
     ("hyphenated letters", _between("-")),
     ("base64", lambda text: base64.b64encode(text.encode()).decode()),
-    (
-        "base64 in a sentence",
-        lambda text: f"What does this note say? {base64.b64encode(text.encode()).decode()} Thanks.",
-    ),
+    ("base64 in a sentence", lambda text: f"A note says {base64.b64encode(text.encode()).decode()} and no more."),
     ("base64 twice", lambda text: base64.b64encode(base64.b64encode(text.encode())).decode()),
     ("base32", lambda text: base64.b32encode(text.encode()).decode()),
     ("hex", lambda text: text.encode().hex()),

@@ -10,7 +10,7 @@ from pydantic import Field
 from sidecar.inspection.finding import Finding
 from sidecar.inspection.fusion import THRESHOLDS, fuse
 from sidecar.inspection.inspector import InspectorSettings, TeamFile
-from sidecar.inspection.normalise import View, normalise, scanner
+from sidecar.inspection.normalise import View, normalise, triggers
 from sidecar.inspection.rulepack import RuleHit, RulePack
 from sidecar.prompt import Prompt, Role
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _TOOL_SHARE = 0.7  # of the threshold: a tool's output has no business telling the model what to do
 _MODEL_RULE = "model"
-
+_NEUTRAL = 0.02  # what a model that knows too little says, so that its silence does not speak against a rule
 OperatingPoint = Literal["monitor", "balanced", "strict"]
 
 
@@ -60,7 +60,7 @@ class InjectionInspector:
         usual[Role.TOOL] *= _TOOL_SHARE
         usual |= settings.thresholds
         self._thresholds = {role: usual[role] for role in settings.roles}
-        scanner()  # compiled now, not at the first request
+        triggers()  # compiled now, not at the first request
         self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
         self._model = (model or _load_model()) if settings.model else None
 
@@ -73,16 +73,18 @@ class InjectionInspector:
         for index, segment in enumerate(prompt.segments):
             threshold = self._thresholds.get(segment.role)
             if threshold is not None and segment.text:
-                score, view, hits = self.judge(segment.text)
+                score, view, hits = self.judge(segment.text, segment.role)
                 if score >= threshold:
                     for hit in hits:
                         yield self._finding(view, hit, score, index)
 
     def score(self, prompt: Prompt) -> float:
         """The highest score of the inspected segments, also below the threshold."""
-        return max((self.judge(one.text)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0)
+        return max(
+            (self.judge(one.text, one.role)[0] for one in prompt.segments if one.role in self._thresholds), default=0.0
+        )
 
-    def judge(self, text: str) -> tuple[float, View, list[RuleHit]]:
+    def judge(self, text: str, role: Role = Role.USER) -> tuple[float, View, list[RuleHit]]:
         """The worst reading of the text, its score, and what hit in it, the surest first: rules, or the model."""
         worst: tuple[float, View, list[RuleHit]] | None = None
         for view in normalise(text):
@@ -91,7 +93,8 @@ class InjectionInspector:
             if self._model is not None and not view.superseded:
                 evidence = self._model.locate(view.text)
                 likeness, start, end = evidence.score, evidence.start, evidence.end
-            score = fuse(hits, likeness)
+            unheard = self._model is None or view.superseded or role is Role.TOOL
+            score = fuse(hits, max(likeness, _NEUTRAL) if unheard and hits else likeness)
             if worst is None or score > worst[0]:
                 seen = RuleHit(_MODEL_RULE, "model", likeness, start, end, "medium")
                 worst = (score, view, sorted([*hits, seen], key=lambda hit: -hit.score))

@@ -46,7 +46,7 @@ _ELSEWHERE = (
 )
 _REVERSED = (
     *(word[::-1] for word in (*_TELLING, *_ELSEWHERE.split())),
-    rf"\b(?:eht|esaelp|{'|'.join(word[::-1] for word in _COMMON)})\b",
+    *(f" {word[::-1]} " for word in ("the", "please", *_COMMON)),
 )
 _ATBASH = str.maketrans(_LOWER + _UPPER, _LOWER[::-1] + _UPPER[::-1])
 
@@ -63,8 +63,8 @@ def _caesar(by: int) -> Reading:
         "rot13" if by == 13 else "caesar",
         (
             *(word.translate(table) for word in _TELLING if len(word) > 5),
-            rf"\b(?:{'|'.join(word.translate(table) for word in _COMMON)})\b",
-            *((r"\b(?:gur|naq|cyrnfr)\b",) if by == 13 else ()),
+            *(f" {word.translate(table)} " for word in _COMMON),
+            *((" gur ", " naq ", "cyrnfr") if by == 13 else ()),
         ),
         lambda text: text.translate(back),
     )

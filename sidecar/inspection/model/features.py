@@ -52,22 +52,23 @@ Indices = NDArray[np.int64]
 def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
     """Kind (0 separator, 1 part of a word, 2 a token by itself) and folded value of every BMP character."""
     kind = np.zeros(0x10000, np.uint8)
-    fold = np.arange(0x10000, dtype=np.uint64)
+    fold = np.zeros(0x10000, np.uint64)
     for code in range(0x10000):
         character = chr(code)
         category = unicodedata.category(character)
         if category[0] not in "LM":
             continue
         kind[code] = 1
-        if category != "Mn":
-            fold[code] = ord(unicodedata.normalize("NFD", character.lower())[0])
+        fold[code] = code if category == "Mn" else ord(unicodedata.normalize("NFD", character.lower())[0])
     for first, last in _UNSPACED:
-        kind[first : last + 1] = 2 * (kind[first : last + 1] > 0)
-        fold[first : last + 1] = np.arange(first, last + 1)
+        written = kind[first : last + 1] > 0
+        kind[first : last + 1] = 2 * written
+        fold[first : last + 1] = np.arange(first, last + 1) * written
     return kind, fold
 
 
 _KIND, _FOLD = _tables()
+_ASCII_KIND, _ASCII_FOLD = _KIND[:128].copy(), _FOLD[:128].copy()
 _random = np.random.default_rng(20261123)
 _POWERS = _random.integers(1 << 62, 1 << 63, _LONGEST, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _SALTS = _random.integers(1 << 62, 1 << 63, (len(ORDERS), 4), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -77,44 +78,53 @@ _MIX = np.uint64(32)
 
 def hash_tokens(text: str) -> tuple[Hashes, Hashes, Indices]:
     """The text's tokens as hashes of the whole word, hashes of the stem, and where each starts (characters)."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    codes = np.minimum(codes, np.uint32(0xFFFF))
-    kind = _KIND[codes]
+    kind, fold = _characters(text)
     word = kind == 1
     start = kind == 2
     start[0:1] |= word[0:1]
-    start[1:] |= word[1:] & ~word[:-1]
+    start[1:] |= word[1:] > word[:-1]
     starts = np.flatnonzero(start)
     if not len(starts):
         empty = np.empty(0, np.uint64)
         return empty, empty, starts
-    first = starts[0]
-    position = np.arange(first, len(codes)) - starts[np.cumsum(start[first:]) - 1]
-    parts = _FOLD[codes[first:]] * _POWERS[np.minimum(position, _LONGEST - 1)]
-    parts[kind[first:] == 0] = 0
+    first = int(starts[0])
+    lengths = np.diff(starts, append=len(kind))
+    position = np.arange(first, len(kind)) - np.repeat(starts, lengths)
+    parts = fold[first:] * _POWERS[position & (_LONGEST - 1)]
     words = np.add.reduceat(parts, starts - first)
-    parts[position >= _STEM] = 0
+    parts *= position < _STEM
     stems = np.add.reduceat(parts, starts - first)
     return words ^ (words >> _MIX), stems ^ (stems >> _MIX), starts
 
 
+def _characters(text: str) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+    """Kind and folded value of each character; a separator's value is 0, so that it adds nothing to a hash."""
+    if text.isascii():
+        octets = np.frombuffer(text.encode("ascii"), np.uint8)
+        return _ASCII_KIND[octets], _ASCII_FOLD[octets]
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    codes = np.minimum(codes, np.uint32(0xFFFF))
+    return _KIND[codes], _FOLD[codes]
+
+
 def features(words: Hashes, stems: Hashes) -> Indices:
-    """Buckets, shape (len(ORDERS), tokens). Bucket 0 is 'nothing here': an n-gram that would begin before the text."""
+    """Buckets, shape (len(ORDERS), tokens). Bucket 0 is 'nothing here': an n-gram that would begin before the text.
+
+    Multiply-shift hashing: the upper bits of a sum of products with random odd numbers (Dietzfelbinger et al. 1997).
+    """
     count = len(words)
     table = np.empty((len(ORDERS), count), np.uint64)
     for row, (stem, offsets) in enumerate(ORDERS):
         source = stems if stem else words
         out = table[row]
         np.multiply(source, _SALTS[row, 0], out=out)
-        reach = offsets[-1]
         for salt, offset in enumerate(offsets[1:], 1):
-            out[reach:] += source[reach - offset : count - offset] * _SALTS[row, salt]
-    table ^= table >> _MIX
-    table *= _SALTS[0, 3]
+            # One number for each place in the n-gram, so that the order of its words counts.
+            out[offset:] += source[: count - offset] * _SALTS[row, salt]
     table >>= _SHIFT
     for row, (_, offsets) in enumerate(ORDERS):
         table[row, : offsets[-1]] = 0
-    return table.astype(np.int64)
+    return table.view(np.int64)
 
 
 def windows(count: int) -> tuple[Indices, Indices]:

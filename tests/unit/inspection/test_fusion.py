@@ -1,0 +1,57 @@
+"""Rules and model as witnesses of one score."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.inspection.fusion import THRESHOLDS, fuse
+from sidecar.inspection.rulepack import RuleHit
+
+PROBABILITY = st.floats(0, 1)
+HITS = st.lists(
+    st.builds(
+        RuleHit, st.just("r"), st.sampled_from(["override", "persona", "tool"]), PROBABILITY, st.just(0), st.just(1)
+    ),
+    max_size=6,
+)
+
+
+def hit(category: str, score: float) -> RuleHit:
+    return RuleHit("rule", category, score, 0, 1)
+
+
+def test_nothing_seen_is_no_score() -> None:
+    assert fuse([], 0.0) == 0
+
+
+def test_a_sure_rule_needs_no_model_and_a_sure_model_no_rule() -> None:
+    assert fuse([hit("override", 0.95)], 0.0) >= THRESHOLDS["monitor"]
+    assert fuse([], 0.95) >= THRESHOLDS["monitor"]
+
+
+def test_an_uncertain_rule_is_doubted_where_the_model_sees_nothing() -> None:
+    assert fuse([hit("extraction", 0.9)], 0.01) < THRESHOLDS["balanced"] < fuse([hit("extraction", 0.9)], 0.05)
+
+
+def test_two_unsure_witnesses_make_one_sure() -> None:
+    assert fuse([hit("persona", 0.4)], 0.4) >= THRESHOLDS["balanced"] > fuse([], 0.4)
+
+
+def test_rules_of_one_family_count_once() -> None:
+    assert fuse([hit("persona", 0.4)] * 5, 0.1) == fuse([hit("persona", 0.4)], 0.1)
+
+
+def test_operating_points_are_ordered() -> None:
+    assert THRESHOLDS["strict"] < THRESHOLDS["balanced"] < THRESHOLDS["monitor"]
+
+
+@given(HITS, PROBABILITY, PROBABILITY)
+def test_score_is_a_probability_that_grows_with_the_model(hits: list[RuleHit], one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 0 <= fuse(hits, low) <= fuse(hits, high) <= 1
+
+
+@given(HITS, PROBABILITY, st.floats(0.35, 1))
+def test_one_more_rule_of_weight_never_lowers_the_score(hits: list[RuleHit], model: float, score: float) -> None:
+    assert fuse([*hits, hit("exfiltration", score)], model) >= fuse(hits, model)
