@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 import sidecar
-from sidecar.commands import check_config, explain, inspect, keys, limits, schema, serve
+from sidecar.commands import check_config, explain, inspect, jwts, keys, limits, schema, serve
 from sidecar.errors import PortcullisError
 
-_COMMANDS = (serve, check_config, schema, keys, limits, inspect, explain)
+_COMMANDS = (serve, check_config, schema, keys, jwts, limits, inspect, explain)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,10 +6,12 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from sidecar.inspection.finding import Finding
 from sidecar.limits.limit import BucketStatus, Taken
@@ -70,8 +72,7 @@ class Allow:
     code: str = "ok"
 
 
-@dataclass(slots=True)
-class Evidence:
+class Evidence(Struct):
     """What the stages of one decision learned, in the order of the stages; None where none got so far."""
 
     error_style: ErrorStyle = ErrorStyle.PROBLEM
@@ -83,8 +84,7 @@ class Evidence:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The verdict and the evidence it rests on."""
 
     verdict: Allow | Deny

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Role(StrEnum):
@@ -16,17 +17,19 @@ class Role(StrEnum):
     TOOL = "tool"  # tool and function results, retrieved documents: the outside world
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """One run of text. `path` says where it stood in the body (`messages[2].content[0].text`)."""
 
     role: Role
-    text: str = field(repr=False)
+    text: str
     path: str
 
+    def __repr__(self) -> str:
+        """Without the text: what is shown may be logged."""
+        return f"Segment(role={self.role!r}, path={self.path!r})"
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+
+class Prompt(Struct, frozen=True):
     """Everything that a request asks a model to read, in order, and what it asks for.
 
     `api` is the format's name (`openai.chat`, `anthropic.messages`, ...). `images`, `tools`, `messages` and `files`
@@ -47,7 +50,11 @@ class Prompt:
     body_bytes: int = 0
     files: int = 0
     input_ids: int = 0
-    parameters: Mapping[str, object] = field(default_factory=dict, repr=False)
+    parameters: Mapping[str, object] = {}
+
+    def __repr__(self) -> str:
+        """Without text and parameters: what is shown may be logged."""
+        return f"Prompt(api={self.api!r}, segments={self.segments!r})"
 
     @property
     def text_bytes(self) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+
+from msgspec import Struct
 
 from sidecar.errors import InvalidRequest
 
@@ -21,8 +22,7 @@ _METHOD = re.compile(r"[A-Z][A-Z\-]{0,31}\Z")
 _HOST = re.compile(r"(?:[A-Za-z0-9._\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True, kw_only=True):
     """One HTTP request as the policy sees it.
 
     `path` is canonical and without query. `headers` maps lower-case names to all values in order, decoded as
@@ -36,13 +36,17 @@ class HttpRequest:
     host: str = ""
     scheme: str = ""
     query: str = ""
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    headers: Mapping[str, tuple[str, ...]] = {}
     client_ip: str = ""
     body: bytes | None = None
     request_id: str = ""
     peer_principal: str = ""
     peer_certificate: str = ""
-    extensions: Mapping[str, str] = field(default_factory=dict)
+    extensions: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Without headers, query and body: what is shown may be logged."""
+        return f"HttpRequest({self.method} {self.path})"
 
     def header(self, name: str) -> str | None:
         """The only value of the header `name` (lower case), or None when it is absent.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from sidecar.errors import InvalidBody
 
@@ -13,10 +14,13 @@ _BOUNDARY = re.compile(
     rf"\s*multipart/form-data\s*;\s*boundary=(?:\"({_CHARACTER}{{1,70}})\"|({_CHARACTER}{{1,70}}))\s*\Z", re.IGNORECASE
 )
 _DISPOSITION = re.compile(
-    rb"content-disposition:[ \t]*form-data((?:[ \t]*;[ \t]*[a-z*]+=(?:\"(?:[^\"\\\r\n]|\\.)*\"|[^;\s\"]+))*)[ \t]*\Z",
+    rb"form-data((?:[ \t]*;[ \t]*[a-z*]+=(?:\"(?:[^\"\\\r\n]|\\.)*\"|[^;\s\"]+))*)[ \t]*\Z",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(rb";[ \t]*([a-z*]+)=(?:\"((?:[^\"\\\r\n]|\\.)*)\"|([^;\s\"]+))", re.IGNORECASE)
+_HEADERS = frozenset({b"content-disposition", b"content-type", b"content-length"})
+_CHARSET = re.compile(rb"charset\s*=\s*\"?([^\";\s]*)")
+_UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii"})
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _MAX_PARTS = 100
 _MAX_HEADERS = 4096
@@ -39,8 +43,8 @@ def parse(body: bytes, content_type: str) -> Form:
     """Read a form strictly: whatever two parsers may split in two ways is refused.
 
     Raises InvalidBody(`multipart_malformed`) for an absent or odd boundary, text before the first part or behind the
-    last, bare line feeds in headers, folded or repeated headers, names in the extended notation (`filename*`), a
-    transfer encoding, nested multiparts, fields that are not UTF-8. Linear in the body.
+    last, bare line feeds in headers, folded or repeated headers, two names that differ, a transfer encoding, nested
+    multiparts, fields that are not UTF-8. Linear in the body.
     """
     found = _BOUNDARY.match(content_type)
     if found is None:
@@ -60,7 +64,7 @@ def parse(body: bytes, content_type: str) -> Form:
         head, blank, content = piece[2:].partition(b"\r\n\r\n")
         if not blank:
             raise InvalidBody("multipart_malformed", "headers")
-        parameters = _read_headers(head)
+        parameters = _read_headers(head, len(content))
         if "filename" in parameters:
             files += 1
             names.append(parameters["filename"])
@@ -74,27 +78,53 @@ def parse(body: bytes, content_type: str) -> Form:
     return Form(tuple(fields), files, tuple(names), tuple(filter(None, documents)))
 
 
-def _read_headers(head: bytes) -> dict[str, str]:
-    """The parameters of a part's Content-Disposition; the only other header that it may have is its type."""
+def _read_headers(head: bytes, size: int) -> dict[str, str]:
+    """The parameters of a part's Content-Disposition. `size` is that of its content, in bytes."""
+    if len(head) > _MAX_HEADERS:
+        raise InvalidBody("multipart_malformed", "header")
     lines: dict[bytes, bytes] = {}
     for line in head.split(b"\r\n"):
-        name = line.partition(b":")[0].lower()
-        if name in lines or name not in (b"content-disposition", b"content-type") or _CONTROLS.search(line):
+        name, _, value = line.partition(b":")
+        if name.lower() in lines or name.lower() not in _HEADERS or _CONTROLS.search(line):
             raise InvalidBody("multipart_malformed", "header")
-        lines[name] = line.lower() if name == b"content-type" else line
-    kind = lines.get(b"content-type", b"")
+        lines[name.lower()] = value.strip(b" \t")
+    kind = lines.get(b"content-type", b"").lower()
+    charset = _CHARSET.search(kind)
+    length = lines.get(b"content-length")
     found = _DISPOSITION.match(lines.get(b"content-disposition", b""))
-    if found is None or b"multipart/" in kind or b"charset" in kind or len(head) > _MAX_HEADERS:
+    if (
+        found is None
+        or kind.startswith(b"multipart/")
+        or (charset is not None and charset[1] not in _UTF_8)
+        or (length is not None and length != str(size).encode())
+    ):
         raise InvalidBody("multipart_malformed", "header")
+    return _read_parameters(found[1])
+
+
+def _read_parameters(text: bytes) -> dict[str, str]:
     parameters: dict[str, str] = {}
-    for name, quoted, bare in _PARAMETER.findall(found[1]):
+    for name, quoted, bare in _PARAMETER.findall(text):
         key = name.decode().lower()
-        if key in parameters or key not in ("name", "filename"):
+        if key in parameters or key not in ("name", "filename", "filename*"):
             raise InvalidBody("multipart_malformed", "disposition")
         try:
             parameters[key] = (quoted or bare).decode()
         except UnicodeDecodeError:
             raise InvalidBody("multipart_malformed", "disposition") from None
-    if "name" not in parameters:
-        raise InvalidBody("multipart_malformed", "name")
+    # Some clients give the name of a file twice (RFC 6266); only when both agree does it not matter which is read.
+    extended = parameters.pop("filename*", None)
+    # Some servers take a backslash for an escape: `mod\el` would be `model` to them.
+    if "\\" in parameters.get("name", "\\") or (
+        extended is not None and _decode_extended(extended) != parameters.get("filename")
+    ):
+        raise InvalidBody("multipart_malformed", "disposition")
     return parameters
+
+
+def _decode_extended(value: str) -> str:
+    """The value of a parameter in the extended notation of RFC 8187."""
+    charset, _, encoded = value.partition("''")
+    if charset.lower() != "utf-8":
+        raise InvalidBody("multipart_malformed", "disposition")
+    return unquote(encoded)

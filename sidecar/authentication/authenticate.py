@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sidecar.authentication.api_keys import ApiKeys, open_store
 from sidecar.authentication.api_keys.text import PREFIX
 from sidecar.authentication.certificate import Certificates, Workloads
+from sidecar.authentication.change_feed import patient
 from sidecar.authentication.credentials import CredentialReader, Presented
 from sidecar.authentication.dpop import DpopProofs, LocalReplays, RedisReplays
 from sidecar.authentication.http_client import HttpClient
@@ -122,7 +123,7 @@ def build(settings: AuthenticationSettings, redis: RedisSettings | None, metrics
     http = HttpClient()
     certificates = Certificates()
     wanted = settings.jwt or settings.introspection
-    client, prefix = (connect(redis), redis.prefix) if redis is not None and wanted else (None, "")
+    client, prefix = (connect(patient(redis)), redis.prefix) if redis is not None and wanted else (None, "")
     revoked = RevokedJwts(client, prefix)
     verifiers = Verifiers(
         api_keys=(

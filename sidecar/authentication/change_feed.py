@@ -13,12 +13,18 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from sidecar.errors import StoreUnavailable
+from sidecar.redis_connection import RedisSettings
 
 _log = structlog.get_logger()
 _KEPT = 10_000
 _POLL_MS = 500
 _GRACE_SECONDS = 1.0
 _RETRY_SECONDS = 0.25
+
+
+def patient(settings: RedisSettings) -> RedisSettings:
+    """The same Redis with a timeout that leaves room for blocking reads; commands have deadlines of their own."""
+    return settings.model_copy(update={"timeout": max(settings.timeout, 2 * _POLL_MS / 1000 + _GRACE_SECONDS)})
 
 
 async def ask(command: Callable[..., Awaitable[Any]], *arguments: Any, **options: Any) -> Any:
@@ -29,7 +35,7 @@ async def ask(command: Callable[..., Awaitable[Any]], *arguments: Any, **options
         except RedisConnectionError:  # a pooled connection may have died of old age
             return await command(*arguments, **options)
     except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable("redis_unavailable", type(error).__name__) from error
+        raise StoreUnavailable("redis_unavailable", f"Redis does not answer ({type(error).__name__})") from error
 
 
 class ChangeFeed:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
+from sidecar.authentication.background import end
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.http_client import HttpClient, json_object
 from sidecar.authentication.jose.claims import ClaimsReader, Confirmation, Validity, confirmation_of
@@ -67,10 +68,7 @@ class Introspection:
 
     async def stop(self) -> None:
         """Give back connections."""
-        running = tuple(self._questions.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end(self._questions.values())
         await self._http.close()
 
     async def authenticate(self, value: str, request: HttpRequest) -> tuple[Principal, Confirmation | None]:

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from sidecar.authentication.background import end
 from sidecar.authentication.change_feed import ChangeFeed, ask
 from sidecar.authentication.jose.claims import Validity
 from sidecar.errors import StoreUnavailable
@@ -53,7 +54,7 @@ class RevokedJwts:
         self._clock = clock
         self._jtis: dict[tuple[str, str], Revocation] = {}
         self._subjects: dict[tuple[str, str], Revocation] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._stale = asyncio.Event()
 
     def covers(self, issuer: str, validity: Validity) -> bool:
@@ -82,19 +83,16 @@ class RevokedJwts:
         """Follow the list in the background."""
         if self._feed is not None:
             self._stale.set()
-            self._task = asyncio.create_task(self._follow(), name="revoked JWTs")
+            self._tasks = (
+                asyncio.create_task(self._feed.follow(self._changed), name="revocations"),
+                asyncio.create_task(self._reload(), name="revoked JWTs"),
+            )
 
     async def stop(self) -> None:
         """End the background work and give back connections."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end(self._tasks)
         if self._redis is not None:
             await self._redis.aclose()
-
-    async def _follow(self) -> None:
-        assert self._feed is not None
-        await asyncio.gather(self._feed.follow(self._changed), self._reload())
 
     async def _reload(self) -> None:
         while True:

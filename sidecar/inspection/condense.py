@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from msgspec import structs
+
 from sidecar.inspection.finding import Finding
 from sidecar.prompt import Prompt, Role, Segment
 
@@ -61,7 +63,7 @@ def condense(prompt: Prompt) -> Condensed:
         segments.append(first if len(run) == 1 else Segment(first.role, "\n".join(texts), first.path))
         pieces.append(tuple(zip(run, offsets, strict=False)))
         run, size = [], 0
-    return Condensed(replace(prompt, segments=tuple(segments)), prompt, tuple(pieces))
+    return Condensed(structs.replace(prompt, segments=tuple(segments)), prompt, tuple(pieces))
 
 
 def _joins(one: Segment, other: Segment) -> bool:

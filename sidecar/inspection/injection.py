@@ -12,7 +12,7 @@ from sidecar.inspection.fusion import THRESHOLDS, fuse
 from sidecar.inspection.inspector import InspectorSettings, TeamFile
 from sidecar.inspection.model import InjectionModel
 from sidecar.inspection.model.scorer import Evidence
-from sidecar.inspection.normalise import View, normalise
+from sidecar.inspection.normalise import View, normalise, triggers
 from sidecar.inspection.rulepack import RuleHit, RulePack
 from sidecar.prompt import Prompt, Role
 
@@ -38,6 +38,9 @@ class InjectionSettings(InspectorSettings):
     )
     rule_files: tuple[TeamFile, ...] = Field(default=(), description="Files of rules of your own")
     disabled_rules: tuple[str, ...] = Field(default=(), description="Ids of rules that are left out")
+    model: bool = Field(
+        default=True, description="Also ask the small model, which costs several times as much as all rules together"
+    )
 
 
 class InjectionInspector:
@@ -50,8 +53,9 @@ class InjectionInspector:
         usual[Role.TOOL] *= _TOOL_SHARE
         usual |= settings.thresholds
         self._thresholds = {role: usual[role] for role in settings.roles}
+        triggers()  # compiled now, not at the first request
         self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
-        self._model = model or InjectionModel.load()
+        self._model = (model or InjectionModel.load()) if settings.model else None
 
     def threshold(self, role: Role) -> float:
         """The score from which text of that role is a finding; 1 for a role that is not inspected."""
@@ -76,7 +80,7 @@ class InjectionInspector:
         worst: tuple[float, View, list[RuleHit]] | None = None
         for view in normalise(text):
             hits = self._rules.match(view.text)
-            evidence = _NOTHING if view.superseded else self._model.locate(view.text)
+            evidence = _NOTHING if self._model is None or view.superseded else self._model.locate(view.text)
             score = fuse(hits, evidence.score)
             if worst is None or score > worst[0]:
                 seen = RuleHit(_MODEL_RULE, "model", evidence.score, evidence.start, evidence.end, "medium")

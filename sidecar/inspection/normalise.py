@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import hyperscan
 
@@ -75,9 +76,13 @@ class _Triggers:
         return found
 
 
-# Apart: together Hyperscan compiles them in twice the time, and takes a hundred times as long over some texts.
-_FOR_REPLACERS = _Triggers(REPLACERS)
-_FOR_READINGS = _Triggers(READINGS)
+@cache
+def triggers() -> tuple[_Triggers, _Triggers]:
+    """What calls for replacers, and for readings. Compiled at the first call, in about half a second.
+
+    Apart, because together Hyperscan takes twice the time to compile them, and a hundred times as long over some texts.
+    """
+    return _Triggers(REPLACERS), _Triggers(READINGS)
 
 
 def normalise(text: str) -> tuple[View, ...]:
@@ -139,7 +144,8 @@ class _Views:
 def _unmask(view: View, views: _Views) -> bool:
     """Add what the text becomes without the disguises that its triggers speak of; whether one takes its place."""
     data = view.text.lower().encode("utf-8", "replace")
-    triggered = _FOR_REPLACERS.find(data) | _FOR_READINGS.find(data)
+    for_replacers, for_readings = triggers()
+    triggered = for_replacers.find(data) | for_readings.find(data)
     if not triggered:
         return False
     replacers = [one for one in REPLACERS if one.name in triggered]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_NAME = r"[A-Z\xc3][A-Za-z\x80-\xff'.-]{1,24}"
+_NAME = r"[A-Z\xc3][A-Za-z\x80-\xff'.-]+"
 _HOUSE = r"\d{1,5}[A-Za-z]?"
 _PARTICLE = r"(?:(?:d[aeiou]s?|del|della|de la|du|von|van|den|der|l[ae]s?) )?"
 _TYPE = (
@@ -27,7 +27,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("street", rf"{_BEFORE} {_PARTICLE}{_NAME}(?: {_NAME})?,? {_HOUSE}"),
     ("box", r"(?:P\.? ?O\.? Box|Postfach|Apartado) \d{1,6}"),
     ("unit", r"(?:Apt|Apartment|Suite|Unit)\.? \d{1,5}"),
-    ("city", r"[A-Z][A-Za-z]{2,20},? [A-Z]{2},? \d{5}(?:-\d{4})?"),
+    ("city", r"[A-Z][A-Za-z]{2,},? [A-Z]{2},? \d{5}(?:-\d{4})?"),
     ("city", r"[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}"),
 )
 """(part of an address, pattern); the last is a British postcode."""

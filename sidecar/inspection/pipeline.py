@@ -24,6 +24,7 @@ class Verdict:
     findings: tuple[Finding, ...]
 
 
+_THREADS = 2  # one long prompt must not make all others wait
 _NO_SCOPES: frozenset[str] = frozenset()
 _CLEAN = Verdict(Action.ALLOW, 0.0, ())
 _GRAVITY = {Action.ALLOW: 0, Action.FLAG: 1, Action.DENY: 2}
@@ -32,8 +33,8 @@ _GRAVITY = {Action.ALLOW: 0, Action.FLAG: 1, Action.DENY: 2}
 class Inspection:
     """The configured inspectors, compiled.
 
-    A short prompt is inspected where it stands. A long one goes to a thread: Hyperscan and the normalisers let go of
-    the interpreter's lock, and other requests are decided meanwhile.
+    A short prompt is inspected where it stands. A long one goes to a thread: other requests are decided meanwhile,
+    and Hyperscan lets go of the interpreter's lock while it scans.
     """
 
     def __init__(self, settings: InspectionSettings, metrics: Metrics) -> None:
@@ -43,7 +44,8 @@ class Inspection:
         self._offload_bytes = settings.offload_bytes
         self._deadline = settings.deadline
         self._metrics = metrics
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inspection")
+        self._closed = False
+        self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="inspection")
 
     async def inspect(
         self, prompt: Prompt, *, route: str = "", plan: str = "", tenant: str = "", scopes: frozenset[str] = _NO_SCOPES
@@ -54,7 +56,7 @@ class Inspection:
         """
         if not self._inspectors:
             return _CLEAN
-        if sum(len(segment.text) for segment in prompt.segments) <= self._offload_bytes:
+        if self._closed or sum(len(segment.text) for segment in prompt.segments) <= self._offload_bytes:
             return self.inspect_now(prompt, route=route, plan=plan, tenant=tenant, scopes=scopes)
         loop = asyncio.get_running_loop()
         inspecting = loop.run_in_executor(
@@ -88,7 +90,8 @@ class Inspection:
         return verdict
 
     def close(self) -> None:
-        """Let the thread finish what it has begun."""
+        """Let the threads finish what they have begun. A straggler is inspected where it stands."""
+        self._closed = True
         self._pool.shutdown()
 
     def _shadow(self, finding: Finding) -> Finding:

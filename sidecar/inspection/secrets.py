@@ -23,7 +23,7 @@ _PART = "[A-Za-z0-9_-]"
 _EDGE = "[^A-Za-z0-9_-]"
 _START = rf"(?:{_EDGE}|\\[nrt])"  # a secret may follow an escaped line end in pasted code
 _BEHIND = rf"(?:(?<!{_PART})|(?<=\\[nrt]))"
-_ASSIGNED = r"[A-Za-z0-9_ .-]*[\"'`\]]{0,2}[ \t]{0,4}(?:=>|:=|=|:|,)[ \t]{0,4}[\"'`]{0,2}"
+_ASSIGNED = r"[A-Za-z0-9_ .-]*[\"'`\]]{0,2}[ \t]*(?:=>|:=|=|:|,)[ \t]*[\"'`]{0,2}"
 _GENERIC_NAMES = "api[_-]?key|secret|access[_-]?key|auth[_-]?token|token|passw(?:or)?d|pwd|credentials?|private[_-]?key"
 _GENERIC_VALUE = "[A-Za-z0-9+=_.!@#$%^&*-][A-Za-z0-9+/=_.!@#$%^&*-]{9,}"
 _REACH = 480

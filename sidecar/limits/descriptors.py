@@ -11,6 +11,7 @@ from sidecar.limits.descriptor_file import Place, read
 from sidecar.limits.keys import escape
 from sidecar.limits.rule import Rule, read_descriptor, read_rule
 
+_LONGEST_VALUE = 64  # characters of a request's value that get into the name of a metric
 Entries = Sequence[tuple[str, str]]
 
 
@@ -81,7 +82,7 @@ class Descriptors:
         text = ".".join(label)
         if node.rule.detailed_metric and (not node.pattern or "*" in node.pattern):
             key, value = entries[-1]
-            text = ".".join((*label[:-1], f"{key}_{value}"))
+            text = ".".join((*label[:-1], f"{key}_{value[:_LONGEST_VALUE]}"))
         return Match(node.rule, ":".join(bucket), text)
 
 
@@ -89,7 +90,7 @@ def _label(key: str, value: str, node: _Node) -> str:
     if node.shared:
         return f"{key}_{node.pattern}"
     if node.value_in_metric:
-        return f"{key}_{value}"
+        return f"{key}_{value[:_LONGEST_VALUE]}"
     return f"{key}_{node.pattern}" if node.pattern else key
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sidecar.limits.limit import MAX_FILL_US, BucketStatus, Charge, Limit, OnStoreFailure, Taken
-from sidecar.limits.memory import MemoryStore
+from sidecar.limits.memory import MemoryStore, steady_clock
 
 _SHARES = 4096  # limits whose share is remembered
+_HEARD = 65_536  # buckets of which it is remembered when Redis told of them
+_RECENT_US = 1_000_000
 _OWED = 65_536  # buckets whose local spending is charged to Redis when it is back
 
 
@@ -19,9 +21,11 @@ class Fallback:
     was spent of it is charged to Redis later (`settle`), as far as it has not come back by then.
     """
 
-    def __init__(self, max_buckets: int, replicas: int = 1) -> None:
-        self._memory = MemoryStore(max_buckets=max_buckets)
-        self._spent = MemoryStore(max_buckets=max_buckets)
+    def __init__(self, max_buckets: int, replicas: int = 1, clock: Callable[[], int] | None = None) -> None:
+        self._clock = steady_clock() if clock is None else clock
+        self._memory = MemoryStore(self._clock, max_buckets)
+        self._spent = MemoryStore(self._clock, max_buckets)
+        self._heard: dict[str, int] = {}
         self._owed: dict[str, Limit] = {}
         self._shares: dict[Limit, Limit] = {}
         self._replicas = replicas
@@ -37,8 +41,12 @@ class Fallback:
             self._replicas = max(1, count)
             self._shares.clear()
 
-    def take(self, charges: Sequence[Charge]) -> Taken:
-        """All together or none, as the limits' `on_store_failure` says."""
+    def take(self, charges: Sequence[Charge], *, away: bool = True) -> Taken:
+        """All together or none, as the limits' `on_store_failure` says.
+
+        `away`: Redis is known to be out of reach. Otherwise it was only late this once: the other replicas go on
+        taking from the shared bucket what comes back to it, so none of that is counted into this one's share.
+        """
         denied = [
             charge.limit.on_store_failure is OnStoreFailure.DENY and not charge.limit.shadow and charge.hits > 0
             for charge in charges
@@ -46,7 +54,7 @@ class Fallback:
         refused = any(denied)
         local = [index for index, charge in enumerate(charges) if _is_local(charge)]
         shares = [self._share_of(charges[index], 0 if refused else charges[index].hits) for index in local]
-        taken = self._memory.take(shares)
+        taken = self._memory.take(shares, None if away else self._last_moment(shares))
         if taken.admitted and not refused:
             self._owe([charges[index] for index in local], shares)
         statuses = [
@@ -73,7 +81,7 @@ class Fallback:
             if missing > 0:
                 charges.append(Charge(replace(limit, debt=limit.burst), key, missing, overdraft=True))
         self._owed.clear()
-        self._spent = MemoryStore()
+        self._spent = MemoryStore(self._clock)
         return charges
 
     def learn(self, status: BucketStatus) -> None:
@@ -81,6 +89,9 @@ class Fallback:
         limit = status.charge.limit
         if limit.on_store_failure is OnStoreFailure.LOCAL:
             self._memory.remember(self.share(limit), status, self._replicas)
+            if len(self._heard) >= _HEARD:
+                self._heard.clear()
+            self._heard[status.charge.key] = self._clock()
 
     def last_heard(self, charge: Charge) -> BucketStatus:
         """How the whole bucket stands by what Redis told last and by what this replica has spent alone since."""
@@ -104,6 +115,12 @@ class Fallback:
                 burst=max(1, limit.burst // count) if limit.burst else 0,
             )
         return share
+
+    def _last_moment(self, charges: Sequence[Charge]) -> int:
+        """When Redis last told of one of these buckets; now, where that was too long ago to say anything."""
+        now = self._clock()
+        moments = [self._heard.get(charge.key, 0) for charge in charges]
+        return min((moment for moment in moments if now - moment < _RECENT_US), default=now)
 
     def _share_of(self, charge: Charge, hits: int) -> Charge:
         return replace(charge, limit=self.share(charge.limit), hits=hits)

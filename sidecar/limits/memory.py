@@ -33,9 +33,11 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._cells)
 
-    def take(self, charges: Sequence[Charge]) -> Taken:
-        """Charge all, or none when one refuses; refunds and overdrafts always happen."""
-        now = self._clock()
+    def take(self, charges: Sequence[Charge], now: int | None = None) -> Taken:
+        """Charge all, or none when one refuses; refunds and overdrafts always happen. `now` is the clock's time, or an
+        earlier one to leave out what has come back since."""
+        if now is None:
+            now = self._clock()
         return self._take_plain(charges, now) or self._take_any(charges, now)
 
     def _take_plain(self, charges: Sequence[Charge], now: int) -> Taken | None:

@@ -14,6 +14,7 @@ from sidecar.limits.limit import MAX_UNITS, BucketStatus, Charge, Limit, Taken
 from sidecar.limits.rule import Rule, with_debt
 from sidecar.limits.settings import UNIT_US, DescriptorSettings
 
+_MOST_DESCRIPTORS = 256  # in one call: Redis answers nobody else while it works on them
 _MOST_HITS = 11 * MAX_UNITS  # more than any bucket and its debt can hold: a greater number means the same
 
 
@@ -41,13 +42,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """All charges of a call, and the rows that say whose they are, one for each descriptor."""
+    """All charges of a call, and the rows that say whose they are, one for each descriptor.
+
+    `happened`: some of the usage is past, and has to be booked even when nobody waits for the answer any more.
+    """
 
     domain: str
     descriptors: tuple[Descriptor, ...]
     hits: int
     charges: tuple[Charge, ...]
     rows: tuple[Row, ...]
+    happened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +81,14 @@ class Questions:
     def compile(self, domain: str, descriptors: Sequence[Descriptor], hits_addend: int) -> Question:
         """The charges that a call makes.
 
-        Raises InvalidRequest: `empty_domain`, `empty_descriptors`, or `override_without_unit`.
+        Raises InvalidRequest: `empty_domain`, `empty_descriptors`, `too_many_descriptors`, or `override_without_unit`.
         """
         if not domain:
             raise InvalidRequest("empty_domain")
         if not descriptors:
             raise InvalidRequest("empty_descriptors")
+        if len(descriptors) > _MOST_DESCRIPTORS:
+            raise InvalidRequest("too_many_descriptors")
         matches = [self._match(domain, descriptor) for descriptor in descriptors]
         replaced = {name for match in matches if match is not None for name in match.rule.replaces}
         hits = max(1, hits_addend)
@@ -94,7 +101,8 @@ class Questions:
             first = len(charges)
             charges += self._charges(domain, descriptor, match, hits)
             rows.append(Row(match.rule, match.label, first, len(charges), descriptor.refund))
-        return Question(domain, tuple(descriptors), hits, tuple(charges), tuple(rows))
+        happened = any(charge.overdraft or charge.hits < 0 for charge in charges)
+        return Question(domain, tuple(descriptors), hits, tuple(charges), tuple(rows), happened)
 
     def _match(self, domain: str, descriptor: Descriptor) -> Match | None:
         if domain not in self._domains:
@@ -138,7 +146,7 @@ def answers(question: Question, taken: Taken) -> list[Answer]:
         if row.rule is None or not statuses:
             told.append(Answer(False, row.rule, MAX_UNITS if row.rule and row.rule.unlimited else 0, 0, None))
             continue
-        worst = max(statuses, key=_tightness)
+        worst = statuses[0] if len(statuses) == 1 else max(statuses, key=_tightness)
         over = worst.over and not row.rule.shadow and not row.refund
         reset_us = worst.retry_after_us if over else worst.reset_us
         told.append(Answer(over, row.rule, worst.remaining, reset_us, worst))

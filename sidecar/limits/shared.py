@@ -73,7 +73,7 @@ class Shared:
         """A refusal that is known without asking, or None."""
         now = time.monotonic_ns() // 1000
         known = [self._known_empty(charge, now) for charge in charges]
-        if not any(known):
+        if known.count(None) == len(known):
             return None
         statuses = [status or self._fallback.last_heard(charge) for charge, status in zip(charges, known, strict=True)]
         return Taken(False, tuple(statuses))
@@ -89,7 +89,7 @@ class Shared:
     async def take(self, charges: Sequence[Charge]) -> Taken:
         """All charges together, or none; never raises, and never later than the deadline."""
         refused = self.peek(charges)
-        if refused is not None:
+        if refused is not None and not any(charge.overdraft or charge.hits < 0 for charge in charges):
             return refused
         now = time.monotonic_ns() // 1000
         if self._leases is None:
@@ -140,10 +140,11 @@ class Shared:
         try:
             outcome = await self._batcher.take(order)
         except StoreUnavailable as error:
-            if self._breaker.failure(error.code):
+            away = self._breaker.failure(error.code)
+            if away:
                 self._batcher.abandon()
             self._undraw(order)
-            taken = self._fallback.take(order.charges)
+            taken = self._fallback.take(order.charges, away=away)
             order.told = taken.admitted
             return taken
         self._learn(order, outcome)
@@ -200,6 +201,8 @@ class Shared:
                 await self._store.take([Order([_PROBE])])
         except TimeoutError:
             raise StoreUnavailable("store_timeout") from None
+        if self._leases is not None:
+            self._leases.forget()  # Redis may have come back without knowing of them
         self._post(self._fallback.settle())
 
     async def _sweep(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -44,11 +45,12 @@ _BODY = json.dumps(
     separators=(",", ":"),
 ).encode()
 
-# envoyproxy/ratelimit answers both with the code UNKNOWN and these sentences.
+# envoyproxy/ratelimit answers the first two with the code UNKNOWN and these sentences.
 _MESSAGES = {
     "empty_domain": "rate limit domain must not be empty",
     "empty_descriptors": "rate limit descriptor list must not be empty",
     "override_without_unit": "rate limit override must name a unit",
+    "too_many_descriptors": "rate limit descriptor list must not be longer than 256",
 }
 
 
@@ -64,6 +66,7 @@ class RateLimitService:
         self._compiled: dict[bytes, Question] = {}
         self._compiled_by: Questions = source.questions
         self._labels: set[str] = set()
+        self._bookings: set[asyncio.Future[Taken]] = set()
 
     def replace(self, source: DescriptorSource) -> None:
         """Answer by other descriptors from the next call on."""
@@ -84,13 +87,20 @@ class RateLimitService:
             self._metrics.descriptor_errors.add(1, bad.code)
             await context.abort(grpc.StatusCode.UNKNOWN, _MESSAGES[bad.code])
         try:
-            taken = await self._limiter.take(question.charges)
+            taken = await (self._book(question) if question.happened else self._limiter.take(question.charges))
             return self._respond(question, taken)
         except Exception:  # an empty answer would be a pass; this is an error, and the operator's choice
             structlog.get_logger().exception("rate_limit_failed")
             self._metrics.descriptor_errors.add(1, "internal_error")
         await context.abort(grpc.StatusCode.INTERNAL, "internal error")
         raise AssertionError  # abort raises
+
+    async def _book(self, question: Question) -> Taken:
+        # Envoy reports the usage of a finished stream from a request that may be gone by the time it arrives here.
+        task = asyncio.ensure_future(self._limiter.take(question.charges))
+        self._bookings.add(task)
+        task.add_done_callback(self._bookings.discard)
+        return await asyncio.shield(task)
 
     def _question(self, payload: bytes) -> Question:
         questions = self._source.questions
@@ -127,6 +137,7 @@ class RateLimitService:
         return response.SerializeToString()
 
     def _count(self, label: str, answer: Answer) -> None:
+        label = label or "none"
         if label not in self._labels:
             if len(self._labels) >= _MAX_LABELS:
                 label = "other"

@@ -18,6 +18,7 @@ from sidecar.errors import InvalidCredential
 from sidecar.metrics import Metrics
 from sidecar.redis_connection import RedisSettings
 from sidecar.request import HttpRequest
+from tests.bench.report import percentile
 
 LIVE = KeyRequest(environment="live", owner="bench", tenant="acme", plan="free", scopes=("llm:read", "llm:write"))
 SETTINGS = AuthenticationSettings.model_validate(
@@ -81,15 +82,14 @@ def fill(client: redis.Redis, sealed: bytes, count: int) -> None:
             pipeline.execute()
 
 
-async def seconds_each(call: Callable[[], Awaitable[object]], times: int, rounds: int = 60) -> float:
-    """Seconds of one call, one after the other: the least disturbed of many short rounds."""
+async def seconds_each(call: Callable[[], Awaitable[object]], times: int) -> float:
+    """Seconds of one undisturbed call: the first decile, so that the machine's other work is left out."""
     found = []
-    for _ in range(rounds):
+    for _ in range(times):
         began = time.perf_counter()
-        for _ in range(times):
-            await call()
-        found.append((time.perf_counter() - began) / times)
-    return min(found)
+        await call()
+        found.append(time.perf_counter() - began)
+    return percentile(sorted(found), 0.1)
 
 
 @contextmanager

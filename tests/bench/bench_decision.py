@@ -51,8 +51,13 @@ def main() -> None:
     verdicts = []
     for transport, goal in GOALS.items():
         with tempfile.TemporaryDirectory(prefix="pcl-") as folder, ExitStack() as stack:
-            empty, parse, full = measure(Path(folder), transport, stack)
-        for what, measured in (("empty handler", empty), ("parses, answers", parse), ("full decision", full)):
+            empty, parse, full, model = measure(Path(folder), transport, stack)
+        for what, measured in (
+            ("empty handler", empty),
+            ("parses, answers", parse),
+            ("full decision", full),
+            ("the same and the model", model),
+        ):
             latencies = sorted(measured.latencies)
             rows.append(
                 (
@@ -71,15 +76,18 @@ def main() -> None:
     print("\n".join(["", "Full decision / handler that parses and answers:", *verdicts]))
 
 
-def measure(folder: Path, transport: str, stack: ExitStack) -> tuple[Measured, Measured, Measured]:
-    """All three servers at once, measured in turn."""
-    files, socket = SidecarFiles(folder), folder / "full.sock"
-    file = files.write("portcullis", files.full_decision(socket, transport))
-    call = questions.completion(files.create_key(file))
-    servers = [
-        stack.enter_context(floor("empty", transport, folder)),
-        stack.enter_context(floor("parse", transport, folder)),
-        stack.enter_context(sidecar(f"full {transport}", socket, file)),
+def measure(folder: Path, transport: str, stack: ExitStack) -> list[Measured]:
+    """All four servers at once, measured in turn."""
+    files, sockets = SidecarFiles(folder), [folder / "rules.sock", folder / "model.sock"]
+    configurations = [
+        files.write(socket.stem, files.full_decision(socket, transport, model=socket.stem == "model"))
+        for socket in sockets
+    ]
+    call = questions.completion(files.create_key(configurations[0]))
+    servers = [stack.enter_context(floor(kind, transport, folder)) for kind in ("empty", "parse")]
+    servers += [
+        stack.enter_context(sidecar(f"{socket.stem} {transport}", socket, configuration))
+        for socket, configuration in zip(sockets, configurations, strict=True)
     ]
     measured = []
     for server in servers:
@@ -93,8 +101,7 @@ def measure(folder: Path, transport: str, stack: ExitStack) -> tuple[Measured, M
         report.progress(f"{transport}, round {number + 1} of {ROUNDS}")
         for candidate in measured:
             candidate.round(SECONDS)
-    empty, parse, full = measured
-    return empty, parse, full
+    return measured
 
 
 def ratio(measured: Measured, base: Measured) -> float:

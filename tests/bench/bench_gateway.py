@@ -1,8 +1,9 @@
 """What a decision adds to a request through real Envoy: the median of one connection, and the tail at a fixed rate.
 
 The gateway is `envoy/gateway.yaml` with one worker. In place of the model Envoy itself answers, so that nothing but the
-gateway is measured; one request in a hundred is traced. Floor: the same Envoy, holding the body as well, without the
-two filters that ask Portcullis. All processes share the machine's cores.
+gateway is measured. Prompts are judged by the injection rules, in the last row by our small model too; one request in a
+hundred is traced. Floor: the same Envoy, holding the body as well, without the two filters that ask Portcullis. All
+processes share the machine's cores.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ _BUFFER = {
     },
 }
 AUTHORIZATION, RATE_LIMIT = "envoy.filters.http.ext_authz", "envoy.filters.http.ratelimit"
+MODEL = "ext_authz and the model, native"
 # What is printed; the transport of the sidecar, if any; the filters that are left out.
 VARIANTS = (
     ("Envoy without ext_authz", None, {AUTHORIZATION, RATE_LIMIT}),
     ("ext_authz, native", "native", {RATE_LIMIT}),
     ("ext_authz, grpcio", "grpcio", {RATE_LIMIT}),
     ("ext_authz and rate limit, native", "native", set[str]()),
+    (MODEL, "native", {RATE_LIMIT}),
 )
 
 
@@ -68,7 +71,7 @@ def main() -> None:
             report.progress(f"start: {title}")
             socket = folder / f"{number}.sock"
             if transport is not None:
-                settings = files.full_decision(socket, transport)
+                settings = files.full_decision(socket, transport, model=title == MODEL)
                 settings["telemetry"]["otlp_endpoint"] = collector.endpoint
                 configuration = files.write(str(number), settings)
                 stack.enter_context(sidecar(title, socket, configuration, pinned=False))

@@ -26,7 +26,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(prefix="pcl-") as name:
                 folder = Path(name)
                 files, socket = SidecarFiles(folder), folder / "portcullis.sock"
-                configuration = files.write("portcullis", files.full_decision(socket, transport))
+                configuration = files.write("portcullis", files.full_decision(socket, transport, model=True))
                 files.create_key(configuration)
                 with sidecar(transport, socket, configuration, pinned=False) as running:
                     time.sleep(SETTLE)

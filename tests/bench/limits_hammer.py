@@ -20,7 +20,7 @@ from sidecar.metrics import Metrics
 from sidecar.redis_connection import RedisSettings
 
 BUCKETS = 50
-LIMIT = Limit("hammered", 50, 1_000_000, 50)
+LIMIT = Limit("hammered", 50, 1_000_000, 250)
 ENTRY = Struct("<HBQQ")
 """Bucket, kind of answer, asked and answered (microseconds of the machine's clock)."""
 REFUSED, ADMITTED, ALONE = 0, 1, 2  # the last: admitted while Redis was out of reach

@@ -55,8 +55,7 @@ def main() -> int:
         print(f"\nThe demo did not come up: {fault}", file=sys.stderr)
         return 1
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         env.unlink(missing_ok=True)
         shutil.copytree(run, home / "logs", ignore=_no_secrets, dirs_exist_ok=True)
         shutil.rmtree(run)
@@ -64,14 +63,13 @@ def main() -> int:
 
 def _credentials(gateway: Gateway) -> Credentials:
     sidecar, provider = gateway.pod.sidecar, gateway.provider
-    write = {"scope": "llm:write"}
     return Credentials(
-        key=sidecar.create_key(name="demo", tenant="acme", plan="standard", **write),
+        key=sidecar.create_key("llm:read", "llm:write", name="demo", tenant="acme", plan="standard"),
         token=provider.token(expires_in=_HALF_A_DAY),
         expired_token=provider.token(expires_in=-60),
         reader_token=provider.token("llm:read"),
-        trial_key=sidecar.create_key(name="burst", tenant="acme", plan="trial", **write),
-        shared_trial_key=sidecar.create_key(name="shared burst", tenant="acme", plan="trial", **write),
+        trial_key=sidecar.create_key("llm:write", name="burst", tenant="acme", plan="trial"),
+        shared_trial_key=sidecar.create_key("llm:write", name="shared burst", tenant="acme", plan="trial"),
     )
 
 
@@ -102,29 +100,39 @@ def _try(scene: Scene, stage: Stage) -> tuple[Outcome, tuple[str, ...]]:
 
 
 def _write_env(path: Path, stage: Stage) -> None:
+    sidecar = stage.gateway.pod.sidecar
     values = {
         "PORTCULLIS_URL": stage.gateway.pod.url,
         "PORTCULLIS_CA": stage.gateway.authority.certificate,
         "PORTCULLIS_API_KEY": stage.credentials.key,
         "PORTCULLIS_JWT": stage.credentials.token,
         "PORTCULLIS_MODEL": MODEL,
+        "PORTCULLIS_CONFIG": sidecar.configuration,
+        **sidecar.environment,
     }
     path.touch(mode=0o600)
     path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
 
 
 def _invite(stage: Stage, env: Path, run: Path) -> None:
+    gateway = stage.gateway
+    operations = f"http://127.0.0.1:{gateway.pod.envoy.placement.operations_port}"
     print(
         f"""
 Try it yourself, in another terminal:
 
-  . {env.relative_to(_ROOT)}
+  set -a; . {env.relative_to(_ROOT)}; set +a
   curl --cacert $PORTCULLIS_CA $PORTCULLIS_URL/v1/chat/completions \\
     -H "Authorization: Bearer $PORTCULLIS_API_KEY" -H "Content-Type: application/json" \\
     -d '{{"model": "'$PORTCULLIS_MODEL'", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+  .venv/bin/portcullis keys list --config $PORTCULLIS_CONFIG
 
-Logs: {run}   Envoy's metrics: http://127.0.0.1:{stage.gateway.pod.envoy.placement.operations_port}/stats/prometheus
-Listening on {stage.gateway.pod.url} until Ctrl-C.""",
+Traces    the collector is part of the demo ({gateway.collector.endpoint}); the last trace is shown above.
+          To see them in yours, name it in `telemetry.otlp_endpoint` and in the cluster `otel_collector` of Envoy.
+Logs      {run}
+Metrics   Envoy: {operations}/stats/prometheus   Portcullis: {gateway.pod.metrics_url}
+
+Listening on {gateway.pod.url} until Ctrl-C.""",
         flush=True,
     )
 
@@ -135,7 +143,13 @@ def _no_secrets(_: str, names: list[str]) -> list[str]:
 
 
 def _end(_: int, __: FrameType | None) -> None:
+    _ignore_signals()  # a second Ctrl-C must not leave children behind
     raise _Ended
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,11 @@ import json
 import socket
 import ssl
 
+import httpx2
+
 from tests.demo.scene import MODEL, Outcome, Scene, Stage, answered, message
 from tests.harness.collector import CollectedSpan
+from tests.harness.oauth_server import SECRETS
 from tests.harness.upstream import PIECES
 from tests.harness.waiting import until
 
@@ -40,6 +43,19 @@ def _token(stage: Stage) -> Outcome:
     response = stage.chat(stage.credentials.token)
     principal = stage.gateway.upstream.last().header("x-portcullis-principal")
     return answered(response, f"upstream saw {', '.join(principal)}", *([] if len(principal) == 1 else ["identity"]))
+
+
+def _client_credentials(stage: Stage) -> Outcome:
+    """A service asks a real OAuth server for a token (RFC 6749, section 4.4) and uses it at once."""
+    granted = httpx2.post(
+        f"{stage.gateway.oauth_issuer}/token",
+        data={"grant_type": "client_credentials", "scope": "llm:write"},
+        auth=("app", SECRETS["app"]),
+    )
+    response = stage.chat(granted.json()["access_token"])
+    principal = stage.gateway.upstream.last().header("x-portcullis-principal")
+    faults = [] if principal == [f"jwt:{stage.gateway.oauth_issuer}|app"] else [f"the principal was {principal}"]
+    return answered(response, f"scope {granted.json()['scope']}, upstream saw client app", *faults)
 
 
 def _expired_token(stage: Stage) -> Outcome:
@@ -208,6 +224,7 @@ SCENES = (
     Scene("wrong key", "401", "invalid_credential", _wrong_key),
     Scene("API key", "200", "", _key),
     Scene("JWT", "200", "", _token),
+    Scene("OAuth client credentials", "200", "", _client_credentials),
     Scene("expired JWT", "401", "invalid_credential", _expired_token),
     Scene("wrong scope", "403", "insufficient_scope", _wrong_scope),
     Scene("model outside the plan", "403", "model_not_allowed", _foreign_model),

@@ -13,7 +13,7 @@ from tests.harness import client as clients
 from tests.harness.authorizer import Authorizer
 from tests.harness.certificates import Authority, ServerCertificate
 from tests.harness.collector import Collector
-from tests.harness.envoy import Envoy, Placement
+from tests.harness.envoy import GATEWAY, Envoy, Placement
 from tests.harness.upstream import Upstream
 from tests.harness.waiting import free_port
 
@@ -53,6 +53,7 @@ def start_edge(
     trusted_hops: int = 0,
     upstream_name: str = "localhost",
     upstream_certificate: ServerCertificate | None = None,
+    base: Path = GATEWAY,
 ) -> Iterator[Edge]:
     """Start everything in `folder`. The upstream shows a certificate of Envoy's authority, unless given another."""
     with ExitStack() as stack:
@@ -73,5 +74,5 @@ def start_edge(
             admin_socket=folder / "admin.sock",
             trusted_hops=trusted_hops,
         )
-        envoy = stack.enter_context(Envoy(folder, placement))
+        envoy = stack.enter_context(Envoy(folder, placement, base))
         yield Edge(envoy, authority, authorizer, upstream, collector)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import httpx2
-import yaml
 
 from tests.e2e.whole import Whole
 from tests.harness.waiting import until
@@ -65,10 +64,9 @@ def test_envoys_log_line_says_why_portcullis_refused(whole: Whole) -> None:
 
 
 def test_decisions_are_counted_by_reason(whole: Whole) -> None:
-    configuration = yaml.safe_load(whole.gateway.pod.sidecar.configuration.read_text())
     whole.chat()
     whole.chat(headers={})
-    metrics = httpx2.get(f"http://{configuration['telemetry']['metrics']}/metrics", trust_env=False).text
+    metrics = httpx2.get(whole.gateway.pod.metrics_url, trust_env=False).text
     assert 'portcullis_decisions_total{reason="ok",verdict="allow"}' in metrics
     assert 'reason="missing_credential"' in metrics
     assert "portcullis_decision_seconds_bucket" in metrics

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import yaml
 
 from tests.harness import client as clients
 from tests.harness import redis_server
@@ -15,6 +16,7 @@ from tests.harness.certificates import Authority
 from tests.harness.collector import Collector
 from tests.harness.envoy import Envoy, Placement
 from tests.harness.identity_provider import IdentityProvider
+from tests.harness.oauth_server import oauth_server
 from tests.harness.redis_server import RedisServer
 from tests.harness.sidecar import Sidecar, configure, new_master_key
 from tests.harness.upstream import Upstream
@@ -39,6 +41,12 @@ class Pod:
         """Where clients connect."""
         return f"https://localhost:{self.port}"
 
+    @property
+    def metrics_url(self) -> str:
+        """Where the sidecar's metrics are read."""
+        address = yaml.safe_load(self.sidecar.configuration.read_text())["telemetry"]["metrics"]
+        return f"http://{address}/metrics"
+
     def client(self, *, http2: bool = False) -> httpx2.Client:
         """A well-behaved client."""
         return clients.client(self.port, self.authority.certificate, http2=http2)
@@ -58,6 +66,7 @@ class Gateway:
     upstream: Upstream
     collector: Collector
     provider: IdentityProvider
+    oauth_issuer: str
     pods: tuple[Pod, ...]
 
     @property
@@ -87,27 +96,32 @@ def start_gateway(
         redis = stack.enter_context(redis_server.single(folder))
         upstream = stack.enter_context(Upstream(authority.issue("upstream"), pause))
         collector = stack.enter_context(Collector())
+        oauth_issuer = stack.enter_context(oauth_server(folder))
         environment = new_master_key()
-        running: list[Pod] = []
+        sidecars: list[Sidecar] = []
         for number in range(pods):
             own = folder / f"pod-{number}"
             own.mkdir()
-            socket = own / "portcullis.sock"
             placed = configure(
                 configuration,
                 own / "configuration",
                 {
-                    "server.listen": f"unix:{socket}",
+                    "server.listen": f"unix:{own / 'portcullis.sock'}",
                     "redis.url": redis.url,
+                    "authentication.jwt.1.issuer": oauth_issuer,
                     "telemetry.otlp_endpoint": collector.endpoint,
                     "telemetry.metrics": f"127.0.0.1:{free_port()}",
                     **(changes or {}),
                 },
             )
             provider.publish(placed.parent / "jwks.json")
-            sidecar = stack.enter_context(
-                Sidecar(f"sidecar-{number}", placed, folder / f"sidecar-{number}.log", environment)
-            )
+            log = folder / f"sidecar-{number}.log"
+            starting = Sidecar(f"sidecar-{number}", placed, log, environment, wait=False)
+            sidecars.append(stack.enter_context(starting))
+        running: list[Pod] = []
+        for number, sidecar in enumerate(sidecars):
+            sidecar.until_ready()
+            own = folder / f"pod-{number}"
             placement = Placement(
                 port=free_port(port if number == 0 else 0),
                 operations_port=free_port(),
@@ -115,10 +129,10 @@ def start_gateway(
                 key=served.key,
                 upstream_port=upstream.port,
                 authorities=authority.certificate,
-                sidecar_socket=socket,
+                sidecar_socket=own / "portcullis.sock",
                 collector_port=collector.port,
                 admin_socket=own / "admin.sock",
             )
             envoy = stack.enter_context(Envoy(own, placement))
             running.append(Pod(envoy, sidecar, authority))
-        yield Gateway(folder, authority, redis, upstream, collector, provider, tuple(running))
+        yield Gateway(folder, authority, redis, upstream, collector, provider, oauth_issuer, tuple(running))

@@ -41,3 +41,15 @@ def excess(limit: Limit, admitted: Iterable[tuple[int, int]]) -> int:
         worst = max(worst, best[1] + limit.ticks * (events[index][0] - origin))
     over = worst - limit.capacity
     return -(-over // limit.price)
+
+
+def ideal(limit: Limit, asked: Iterable[int]) -> list[int]:
+    """Those of the moments of asking (microseconds) that one perfect bucket would have admitted."""
+    level, last, admitted = limit.capacity, 0, []
+    for at in sorted(asked):
+        level = min(limit.capacity, level + (at - last) * limit.ticks) if last else level
+        last = at
+        if level >= limit.price:
+            level -= limit.price
+            admitted.append(at)
+    return admitted

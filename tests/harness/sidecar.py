@@ -49,20 +49,31 @@ def configure(source: Path, target: Path, changes: Mapping[str, object]) -> Path
 
 
 class Sidecar(Process):
-    """Serving from construction on. `address` is the configuration's `server.listen`."""
+    """Serving from construction on, or with `wait=False` from the end of `until_ready()` on.
 
-    def __init__(self, name: str, configuration: Path, log: Path, environment: Mapping[str, str]) -> None:
+    `address` is the configuration's `server.listen`.
+    """
+
+    def __init__(
+        self, name: str, configuration: Path, log: Path, environment: Mapping[str, str], *, wait: bool = True
+    ) -> None:
         self.configuration, self.environment = configuration, environment
         self.address: str = yaml.safe_load(configuration.read_text())["server"]["listen"]
         command = [*COMMAND, "serve", "--config", str(configuration)]
         super().__init__(name, command, log, environment)
+        if wait:
+            self.until_ready()
+
+    def until_ready(self) -> None:
+        """Return when it serves, as its own health service says."""
         with grpc.insecure_channel(self.address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             self.wait_until(lambda: _serving(stub), "the sidecar serves")
 
-    def create_key(self, **options: str) -> str:
+    def create_key(self, *scopes: str, **options: str) -> str:
         """A new API key, made as an operator would; an option `plan="free"` becomes `--plan free`."""
         flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+        flags += [part for scope in scopes for part in ("--scope", scope)]
         printed = self.command("keys", "create", "--json", *flags)
         key: str = json.loads(printed)["key"]
         return key

@@ -9,6 +9,7 @@ from sidecar.authentication.api_keys.record import KeyRecord, KeyState
 from sidecar.authentication.api_keys.redis_store import RedisKeyStore
 from sidecar.authentication.api_keys.store import KeyStore
 from sidecar.authentication.api_keys.verifier import ApiKeys
+from sidecar.authentication.change_feed import patient
 from sidecar.authentication.master_keys import build_master_key
 from sidecar.authentication.settings import ApiKeySettings
 from sidecar.errors import ConfigurationError
@@ -30,5 +31,5 @@ def open_store(settings: ApiKeySettings, redis: RedisSettings | None) -> tuple[K
             "configuration", "authentication.api_keys.store", "needs `redis`", "add redis: {url: ...}, or use file"
         )
     else:
-        store = RedisKeyStore(connect(redis), redis.prefix)
+        store = RedisKeyStore(connect(patient(redis)), redis.prefix)
     return store, Keyring(store, build_master_key(settings.master_key))

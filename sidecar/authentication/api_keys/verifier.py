@@ -18,6 +18,7 @@ from sidecar.authentication.api_keys import text as key_text
 from sidecar.authentication.api_keys.keyring import DECOY_ID, Keyring
 from sidecar.authentication.api_keys.record import KeyRecord, KeyState
 from sidecar.authentication.api_keys.store import KeyStore
+from sidecar.authentication.background import end
 from sidecar.authentication.cache import Cache
 from sidecar.authentication.settings import ApiKeySettings
 from sidecar.authentication.throttle import FailureThrottle
@@ -27,7 +28,7 @@ from sidecar.request import HttpRequest
 
 _log = structlog.get_logger()
 _REFUSED_ENTRIES = 16_384
-_LOOKUPS_AT_ONCE = 64
+_LOOKUPS_AT_ONCE = 48  # below the connections that a Redis client holds
 _STORE_PAUSE = 1.0
 _REREAD_SECONDS = 300.0  # however good the news: a store may be emptied or restored without any
 _USED_FLUSH_SECONDS = 30.0
@@ -94,10 +95,7 @@ class ApiKeys:
 
     async def stop(self) -> None:
         """End the background work; the last uses are written down first."""
-        running = (*self._tasks, *self._lookups.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await end((*self._tasks, *self._lookups.values()))
         await self._write_used()
         await self._keyring.close()
 

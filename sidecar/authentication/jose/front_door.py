@@ -98,7 +98,7 @@ def _decode(part: str) -> bytes:
         raise InvalidCredential("jwt_base64")
     try:
         return binascii.a2b_base64(part.encode("ascii").translate(_ALPHABET) + _PADDING[size], strict_mode=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or a character beyond ASCII
         raise InvalidCredential("jwt_base64") from None
 
 

@@ -19,7 +19,6 @@ _MOST_KEYS = 64
 _LARGEST_RSA_BITS = 8192
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 # Moduli from Infineon's flawed generator (CVE-2017-15361) are powers of 65537 modulo every small prime.
 _ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 _ROCA = tuple((prime, frozenset(pow(65537, power, prime) for power in range(prime))) for prime in _ROCA_PRIMES)
@@ -110,8 +109,6 @@ def _read(member: Any, allowed: tuple[str, ...]) -> VerificationKey | None:
 
 
 def _meant_for_signatures(member: dict[str, Any]) -> bool:
-    if not _PRIVATE.isdisjoint(member):  # a published private key is everybody's
-        return False
     operations = member.get("key_ops")
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         return False
@@ -135,4 +132,5 @@ def _is_sound(key: Any) -> bool:
         roca = all(numbers.n % prime in residues for prime, residues in _ROCA)
         sound_exponent = numbers.e >= 65537 and numbers.e % 2 == 1 and numbers.e.bit_length() <= 32
         return 2048 <= key.key_size <= _LARGEST_RSA_BITS and sound_exponent and not roca
+    # Private keys are of other types: one that has been published is everybody's.
     return isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)

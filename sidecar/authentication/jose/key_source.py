@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from sidecar.authentication.background import end
 from sidecar.authentication.http_client import HttpClient, json_object
 from sidecar.authentication.jose.jwks import LARGEST, KeySet, UnusableKeys, read_jwks
 from sidecar.authentication.settings import IssuerSettings, is_safe_url
@@ -65,8 +66,7 @@ class KeySource:
     async def stop(self) -> None:
         """End the background work."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     async def _follow_url(self) -> None:
         failures = 0

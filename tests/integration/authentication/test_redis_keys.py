@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from sidecar.errors import ConfigurationError, InvalidCredential, StoreUnavailab
 from sidecar.metrics import Metrics
 from sidecar.redis_connection import RedisSettings
 from sidecar.request import HttpRequest
+from tests.harness import redis_server
 from tests.harness.redis_server import RedisServer
 
 SETTINGS = AuthenticationSettings.model_validate(
@@ -196,3 +198,19 @@ async def test_destroyed_tenant_is_refused_everywhere(keys: KeyAdministration, r
         assert await code(gate, key) == "ok"
     await keys._keyring.shred("acme")
     await becomes(replicas, key, "key_unreadable")
+
+
+async def test_keys_live_in_a_cluster_too(tmp_path: Path) -> None:
+    with redis_server.cluster(tmp_path) as nodes:
+        settings = RedisSettings(url=nodes.url, cluster=True)
+        keys, gate = administration(settings), build(SETTINGS, settings, Metrics())
+        await gate.start()
+        made = [await keys.create(LIVE) for _ in range(5)]
+        assert {record.id async for record in keys.all()} == {record.id for record, _ in made}
+        assert [await code(gate, key) for _, key in made] == ["ok"] * 5
+        await keys.revoke(made[0][0].id)
+        await becomes([gate], made[0][1], "key_revoked")
+        assert await code(gate, made[1][1]) == "ok"
+        await gate.stop()
+        assert set(await keys.last_used((made[1][0].id,))) == {made[1][0].id}
+        await keys._store.close()

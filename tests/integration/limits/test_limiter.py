@@ -103,6 +103,16 @@ async def test_a_refusal_known_locally_speaks_of_every_charge(node: RedisServer)
         assert made.peek(charges) is not None
 
 
+async def test_usage_is_booked_beside_a_bucket_that_is_known_to_be_empty(node: RedisServer) -> None:
+    empty, used = Charge(DAILY, "{x}:empty", 100), Charge(DAILY, "{x}:used", 30, overdraft=True)
+    async with limiter(node.url) as made:
+        for _ in range(2):
+            await made.take([empty])
+        assert made.peek([empty]) is not None
+        assert not (await made.take([empty, used])).admitted
+        await until_left(made, Charge(DAILY, "{x}:used", 0), 70)
+
+
 async def test_a_refund_is_seen_by_the_other_replica_at_once(node: RedisServer) -> None:
     charge = Charge(DAILY, "{x}:k", 100)
     async with limiter(node.url) as one, limiter(node.url) as other:

@@ -30,6 +30,24 @@ def test_fields_and_files_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    "head",
+    [
+        b"name=a",
+        NAME + b"\r\nContent-Type: text/plain; charset=utf-8",
+        NAME + b"\r\nContent-Length: 1",
+        b"NAME=a\r\ncontent-type:text/plain",
+    ],
+)
+def test_what_clients_in_other_languages_write_is_read(head: bytes) -> None:
+    assert parse(part(head) + END, TYPE).fields == (("a", "v"),)
+
+
+def test_a_file_named_twice_alike_is_read() -> None:
+    form = parse(part(b"name=f; filename=\"a b.txt\"; filename*=utf-8''a%20b.txt") + END, TYPE)
+    assert (form.file_names, form.documents) == (("a b.txt",), ("v",))
+
+
+@pytest.mark.parametrize(
     "content_type",
     ['multipart/form-data; boundary="XX"', "Multipart/Form-Data;boundary=XX", " multipart/form-data ; boundary=XX "],
 )
@@ -74,6 +92,10 @@ def test_an_odd_content_type_is_refused(content_type: str) -> None:
         part(NAME + b'; name="b"') + END,
         part(NAME + b"; filename*=utf-8''x") + END,
         part(NAME + b"; size=1") + END,
+        part(NAME + b"; filename=y; filename*=utf-8''x") + END,
+        part(NAME + b"; filename=x; filename*=latin-1''x") + END,
+        part(NAME + b"\r\nContent-Length: 2") + END,
+        part(NAME + b"\r\nContent-Length: 1\r\nContent-Length: 1") + END,
         part(NAME + b"\r\nContent-Transfer-Encoding: base64") + END,
         part(NAME + b'\r\nContent-Disposition: form-data; name="b"') + END,
         part(NAME + b"\r\nContent-Type: multipart/mixed; boundary=YY") + END,
@@ -84,6 +106,7 @@ def test_an_odd_content_type_is_refused(content_type: str) -> None:
         part(NAME, b"\xff") + END,
         part(b'name="\xff"') + END,
         part(b'name="a') + END,
+        part(b'name="mod\\el"') + END,
         part(NAME) * 102 + END,
         part(b"name=" + b"a" * 5000) + END,
     ],

@@ -24,8 +24,9 @@ class CountingStore(FileKeyStore):
         self.lookups += 1
         if self.down:
             raise StoreUnavailable("key_store_unavailable")
-        await asyncio.sleep(self.delay)
-        return await super().get(key_id)
+        found = await super().get(key_id)
+        await asyncio.sleep(self.delay)  # the answer is under way
+        return found
 
 
 class Rig:

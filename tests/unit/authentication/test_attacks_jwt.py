@@ -14,7 +14,7 @@ from sidecar.authentication.settings import ThrottleSettings
 from sidecar.authentication.throttle import FailureThrottle
 from sidecar.errors import InvalidCredential
 from tests.harness.jwt_workshop import ISSUER, claims, jwk, private_key, sign
-from tests.unit.authentication.jwt_attacks import ATTACKS, EC, ED, RSA, es
+from tests.unit.authentication.jwt_attacks import ATTACKS, EC, ED, RSA, es, header_bytes, signed_with
 from tests.unit.authentication.support import bearer, request, with_jwks
 
 
@@ -61,6 +61,14 @@ async def test_sound_jwt_is_accepted_twice(gate: Authentication, value: str) -> 
         assert principal is not None
         assert principal.id.startswith(f"jwt:{ISSUER}|")
         assert principal.scopes == {"llm:read", "llm:write"}
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "RS512", "ES384", "es256", ""])
+async def test_algorithm_outside_the_list_is_refused_before_any_key_is_sought(
+    gate: Authentication, algorithm: str
+) -> None:
+    with pytest.raises(InvalidCredential, match="jwt_algorithm"):
+        await gate.authenticate(bearer(signed_with(header_bytes(alg=algorithm, kid="nobody"))))
 
 
 async def test_json_serialisation_is_no_bearer_token(gate: Authentication) -> None:

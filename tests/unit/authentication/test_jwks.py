@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.algorithms import get_default_algorithms
 
 from sidecar.authentication.jose.jwks import LARGEST, UnusableKeys, read_jwks
 from tests.harness.jwt_workshop import b64, jwk, jwks, private_key
@@ -47,6 +48,13 @@ def test_sound_key_is_used(member: dict[str, Any]) -> None:
     assert kids(member) == {"k"}
 
 
+def private_jwk(key: Any) -> dict[str, Any]:
+    name = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256" if key is EC else "EdDSA"
+    document: dict[str, Any] = get_default_algorithms()[name].to_jwk(key, as_dict=True)
+    document.pop("key_ops", None)
+    return {**document, "kid": "k"}
+
+
 WEAK = rsa.generate_private_key(65537, 1024)
 
 
@@ -84,6 +92,9 @@ WEAK = rsa.generate_private_key(65537, 1024)
         {**jwk(EC, kid="k"), "x": "AA", "y": "AA"},
         {**jwk(ED, kid="k"), "crv": "X25519"},
         {**jwk(ED, kid="k"), "x": "AA"},
+        private_jwk(RSA),
+        private_jwk(EC),
+        private_jwk(ED),
         {"kty": "oct", "k": b64(b"x" * 32), "kid": "k"},
         {"kty": "oct", "k": b64(b"x" * 32), "kid": "k", "alg": "HS256"},
         {"kty": "RSA", "kid": "k"},

@@ -89,6 +89,7 @@ async def test_a_long_prompt_is_inspected_in_another_thread(monkeypatch: pytest.
     assert threads[0] == threading.get_ident()
     assert threads[1] != threading.get_ident()
     room.close()
+    assert (await room.inspect(prompt("x" * 101))).action is Action.DENY
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.limits.limit import Limit
-from tests.harness.history import excess
+from tests.harness.history import excess, ideal
 
 EVENTS = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40)), min_size=1, max_size=25)
 
@@ -28,3 +28,13 @@ def test_a_burst_too_many_is_found() -> None:
     limit = Limit("l", 10, 1_000_000, 5)
     assert excess(limit, [(n, n + 1) for n in range(5)]) <= 0
     assert excess(limit, [(n, n + 1) for n in range(6)]) == 1
+
+
+@given(st.lists(st.integers(1, 300), max_size=40), st.integers(1, 5), st.integers(1, 60), st.integers(1, 6))
+def test_a_perfect_bucket_exceeds_nothing_and_wastes_nothing(
+    asked: list[int], units: int, period_us: int, burst: int
+) -> None:
+    limit = Limit("l", units, period_us, burst)
+    admitted = ideal(limit, asked)
+    assert excess(limit, [(at, at) for at in admitted]) <= 0
+    assert len(admitted) >= min(burst, len(asked))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from sidecar._pb.descriptor_pb2 import RateLimitDescriptor
 from sidecar._pb.ratelimit_pb2 import RateLimitRequest, RateLimitResponse
 from sidecar._pb.types_pb2 import RateLimitUnit
 from sidecar.limits import BucketSettings, DescriptorSettings, DescriptorSource, Limiter
+from sidecar.limits.limit import Charge, Taken
 from sidecar.metrics import Metrics
 from sidecar.services.ratelimit import RateLimitService
 
@@ -154,6 +157,24 @@ async def test_usage_that_has_happened_is_paid_and_the_debt_is_bounded(door: Doo
     assert (await door.ask(of("user"))).overall_code == OVER
 
 
+async def test_usage_is_paid_though_its_request_is_gone(door: Door) -> None:
+    answer = asyncio.Event()
+
+    class Slow(Limiter):
+        async def take(self, charges: Sequence[Charge]) -> Taken:
+            await answer.wait()
+            return await super().take(charges)
+
+    door.service._limiter = Slow(BucketSettings(), door.metrics)
+    call = asyncio.ensure_future(door.ask(of("user", hits=3)))
+    await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    answer.set()
+    await asyncio.sleep(0)
+    assert (await door.ask(of("user", hits=0))).statuses[0].limit_remaining == 2
+
+
 async def test_usage_is_paid_even_when_another_descriptor_refuses(door: Door) -> None:
     await door.ask(of("small"))
     response = await door.ask(of("small"), of("user", hits=3))
@@ -280,6 +301,11 @@ async def test_an_unknown_domain_is_not_limited(door: Door) -> None:
             grpc.StatusCode.UNKNOWN,
             "rate limit override must name a unit",
         ),
+        (
+            RateLimitRequest(domain="shop", descriptors=[of("user")] * 257).SerializeToString(),
+            grpc.StatusCode.UNKNOWN,
+            "rate limit descriptor list must not be longer than 256",
+        ),
         (b"\xff\xff\xff", grpc.StatusCode.INVALID_ARGUMENT, "undecodable request"),
     ],
 )
@@ -315,3 +341,10 @@ async def test_labels_of_metrics_are_bounded(tmp_path: Path) -> None:
         await door.ask(of("k", str(number)))
     assert len(door.metrics.descriptor_hits.values) <= 1001
     assert door.metrics.descriptor_hits.values["other", "near"] == 200
+
+
+async def test_an_enormous_or_binary_value_is_a_value_like_others(door: Door) -> None:
+    for value in ("x" * 1_000_000, "\0\x01", "a|b_c:{d}=e/%", "\U0001f600", ""):
+        for _ in range(5):
+            assert (await door.ask(of("user", value))).overall_code == OK
+        assert (await door.ask(of("user", value))).overall_code == OVER
