@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from sidecar.inspection.finding import Finding
 from sidecar.inspection.fusion import THRESHOLDS, fuse
 from sidecar.inspection.inspector import InspectorSettings, TeamFile
-from sidecar.inspection.model import InjectionModel
-from sidecar.inspection.model.scorer import Evidence
 from sidecar.inspection.normalise import View, normalise, triggers
 from sidecar.inspection.rulepack import RuleHit, RulePack
 from sidecar.prompt import Prompt, Role
 
+if TYPE_CHECKING:
+    from sidecar.inspection.model import InjectionModel
+
 _TOOL_SHARE = 0.7  # of the threshold: a tool's output has no business telling the model what to do
 _MODEL_RULE = "model"
-_NOTHING = Evidence(0.0, 0, 0)
 _NEUTRAL = 0.02  # what a model that knows too little says, so that its silence does not speak against a rule
 OperatingPoint = Literal["monitor", "balanced", "strict"]
 
@@ -44,6 +44,12 @@ class InjectionSettings(InspectorSettings):
     )
 
 
+def _load_model() -> InjectionModel:
+    from sidecar.inspection.model import InjectionModel  # noqa: PLC0415 - numpy is 15 MB that rules alone don't need
+
+    return InjectionModel.load()
+
+
 class InjectionInspector:
     """Reads each segment in all its disguises and reports it once, under its strongest rule."""
 
@@ -56,7 +62,7 @@ class InjectionInspector:
         self._thresholds = {role: usual[role] for role in settings.roles}
         triggers()  # compiled now, not at the first request
         self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
-        self._model = (model or InjectionModel.load()) if settings.model else None
+        self._model = (model or _load_model()) if settings.model else None
 
     def threshold(self, role: Role) -> float:
         """The score from which text of that role is a finding; 1 for a role that is not inspected."""
@@ -83,11 +89,14 @@ class InjectionInspector:
         worst: tuple[float, View, list[RuleHit]] | None = None
         for view in normalise(text):
             hits = self._rules.match(view.text)
-            evidence = _NOTHING if self._model is None or view.superseded else self._model.locate(view.text)
+            likeness, start, end = 0.0, 0, 0
+            if self._model is not None and not view.superseded:
+                evidence = self._model.locate(view.text)
+                likeness, start, end = evidence.score, evidence.start, evidence.end
             unheard = self._model is None or view.superseded or role is Role.TOOL
-            score = fuse(hits, max(evidence.score, _NEUTRAL) if unheard and hits else evidence.score)
+            score = fuse(hits, max(likeness, _NEUTRAL) if unheard and hits else likeness)
             if worst is None or score > worst[0]:
-                seen = RuleHit(_MODEL_RULE, "model", evidence.score, evidence.start, evidence.end, "medium")
+                seen = RuleHit(_MODEL_RULE, "model", likeness, start, end, "medium")
                 worst = (score, view, sorted([*hits, seen], key=lambda hit: -hit.score))
         assert worst is not None
         score, view, hits = worst

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
 from redis.crc import key_slot
 
 from sidecar.errors import StoreUnavailable
@@ -120,7 +121,7 @@ def _join(order: Order, parts: Sequence[tuple[_Part, Outcome]]) -> Outcome:
     leases: dict[int, Lease] = {}
     for part, outcome in parts:
         for place, index in enumerate(part.indices):
-            statuses[index] = replace(outcome.taken.statuses[place], charge=order.charges[index])
+            statuses[index] = structs.replace(outcome.taken.statuses[place], charge=order.charges[index])
             if place in outcome.leases:
                 leases[index] = outcome.leases[place]
     ordered = [
@@ -145,4 +146,4 @@ def _uncharged(status: BucketStatus) -> BucketStatus:
     if status.over or charge.hits <= 0 or charge.overdraft:
         return status
     remaining = min(charge.limit.burst, status.remaining + charge.hits)
-    return replace(status, remaining=remaining)
+    return structs.replace(status, remaining=remaining)

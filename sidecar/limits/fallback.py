@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from sidecar.limits.limit import MAX_FILL_US, BucketStatus, Charge, Limit, OnStoreFailure, Taken
 from sidecar.limits.memory import MemoryStore, steady_clock
 
@@ -62,7 +64,7 @@ class Fallback:
             for charge, deny in zip(charges, denied, strict=True)
         ]
         for index, status in zip(local, taken.statuses, strict=True):
-            statuses[index] = replace(status, charge=charges[index])
+            statuses[index] = structs.replace(status, charge=charges[index])
         return Taken(taken.admitted and not refused, tuple(statuses), degraded=True)
 
     def give_back(self, charges: Sequence[Charge]) -> None:

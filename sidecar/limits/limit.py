@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from msgspec import Struct
+
 MAX_UNITS = 2**32 - 1
 """Most units that a limit or one charge may name: what the rate-limit protocol carries."""
 
@@ -118,10 +120,8 @@ class Charge:
         object.__setattr__(self, "plain", not special)
 
 
-@dataclass(slots=True)
-class BucketStatus:
-    """How one bucket stands after a take. Nobody changes it; four are made in every decision, and to make a frozen
-    one takes four times as long.
+class BucketStatus(Struct, frozen=True):
+    """How one bucket stands after a take.
 
     `remaining` whole units (0 when in debt); `retry_after_us` until this charge would pass (0 when it would now);
     `reset_us` until the bucket is full again; `over` when this bucket refused (or would have, in shadow mode).
@@ -134,8 +134,7 @@ class BucketStatus:
     over: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """The answer to one take: all charges together, or none. `statuses` has one entry per charge, in order.
 
     `degraded` is True when the store was out of reach and `on_store_failure` decided.

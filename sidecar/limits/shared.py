@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from sidecar.errors import StoreUnavailable
 from sidecar.limits.batch import Batcher
 from sidecar.limits.breaker import Breaker
@@ -106,7 +108,7 @@ class Shared:
                 self._leases.unspend(charges[index])
         asked = iter(taken.statuses)
         statuses = [held[index] if index in held else next(asked) for index in range(len(charges))]
-        return replace(taken, statuses=tuple(statuses))
+        return structs.replace(taken, statuses=tuple(statuses))
 
     def _spend(self, leases: Leases, charges: Sequence[Charge], now: int) -> dict[int, BucketStatus]:
         held: dict[int, BucketStatus] = {}

@@ -13,11 +13,13 @@ from types import FrameType
 from tests.demo.scene import MODEL, Credentials, Outcome, Scene, Stage
 from tests.demo.scenes import SCENES
 from tests.harness.gateway import Gateway, start_gateway
+from tests.harness.oauth_server import oauth_server
 from tests.harness.waiting import HarnessError
 
 _CONFIGURATION = Path(__file__).parent / "configuration"
 _ROOT = Path(__file__).parents[2]
 _PORT = 8443
+_ISSUER = "authentication.jwt.1.issuer"
 _PAUSE = 0.05  # seconds between the pieces of a streamed completion, so that a person sees them come
 _HALF_A_DAY = 43_200
 
@@ -40,8 +42,12 @@ def main() -> int:
     env = home / "env"
     try:
         print("Starting Redis, an LLM API, and two pods of Envoy and Portcullis ...", flush=True)
-        with start_gateway(run, _CONFIGURATION, pods=2, port=0 if check else _PORT, pause=_PAUSE) as gateway:
-            stage = Stage(gateway, _credentials(gateway))
+        port = 0 if check else _PORT
+        with (
+            oauth_server(run) as issuer,
+            start_gateway(run, _CONFIGURATION, pods=2, port=port, pause=_PAUSE, changes={_ISSUER: issuer}) as gateway,
+        ):
+            stage = Stage(gateway, _credentials(gateway), issuer)
             differ = _play(stage)
             if check:
                 return 1 if differ else 0

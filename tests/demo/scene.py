@@ -25,10 +25,10 @@ class Credentials:
 
 
 class Stage:
-    """Where scenes play: the gateway, the credentials, and a count of what has been sent."""
+    """Where scenes play: the gateway, the credentials, an OAuth server, and a count of what has been sent."""
 
-    def __init__(self, gateway: Gateway, credentials: Credentials) -> None:
-        self.gateway, self.credentials = gateway, credentials
+    def __init__(self, gateway: Gateway, credentials: Credentials, oauth_issuer: str) -> None:
+        self.gateway, self.credentials, self.oauth_issuer = gateway, credentials, oauth_issuer
         self.sent = 0
         self.admitted = 0
 

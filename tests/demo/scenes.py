@@ -48,13 +48,13 @@ def _token(stage: Stage) -> Outcome:
 def _client_credentials(stage: Stage) -> Outcome:
     """A service asks a real OAuth server for a token (RFC 6749, section 4.4) and uses it at once."""
     granted = httpx2.post(
-        f"{stage.gateway.oauth_issuer}/token",
+        f"{stage.oauth_issuer}/token",
         data={"grant_type": "client_credentials", "scope": "llm:write"},
         auth=("app", SECRETS["app"]),
     )
     response = stage.chat(granted.json()["access_token"])
     principal = stage.gateway.upstream.last().header("x-portcullis-principal")
-    faults = [] if principal == [f"jwt:{stage.gateway.oauth_issuer}|app"] else [f"the principal was {principal}"]
+    faults = [] if principal == [f"jwt:{stage.oauth_issuer}|app"] else [f"the principal was {principal}"]
     return answered(response, f"scope {granted.json()['scope']}, upstream saw client app", *faults)
 
 

@@ -16,7 +16,6 @@ from tests.harness.certificates import Authority
 from tests.harness.collector import Collector
 from tests.harness.envoy import Envoy, Placement
 from tests.harness.identity_provider import IdentityProvider
-from tests.harness.oauth_server import oauth_server
 from tests.harness.redis_server import RedisServer
 from tests.harness.sidecar import Sidecar, configure, new_master_key
 from tests.harness.upstream import Upstream
@@ -66,7 +65,6 @@ class Gateway:
     upstream: Upstream
     collector: Collector
     provider: IdentityProvider
-    oauth_issuer: str
     pods: tuple[Pod, ...]
 
     @property
@@ -96,7 +94,6 @@ def start_gateway(
         redis = stack.enter_context(redis_server.single(folder))
         upstream = stack.enter_context(Upstream(authority.issue("upstream"), pause))
         collector = stack.enter_context(Collector())
-        oauth_issuer = stack.enter_context(oauth_server(folder))
         environment = new_master_key()
         sidecars: list[Sidecar] = []
         for number in range(pods):
@@ -108,7 +105,6 @@ def start_gateway(
                 {
                     "server.listen": f"unix:{own / 'portcullis.sock'}",
                     "redis.url": redis.url,
-                    "authentication.jwt.1.issuer": oauth_issuer,
                     "telemetry.otlp_endpoint": collector.endpoint,
                     "telemetry.metrics": f"127.0.0.1:{free_port()}",
                     **(changes or {}),
@@ -135,4 +131,4 @@ def start_gateway(
             )
             envoy = stack.enter_context(Envoy(own, placement))
             running.append(Pod(envoy, sidecar, authority))
-        yield Gateway(folder, authority, redis, upstream, collector, provider, oauth_issuer, tuple(running))
+        yield Gateway(folder, authority, redis, upstream, collector, provider, tuple(running))
