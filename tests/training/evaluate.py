@@ -40,7 +40,7 @@ def main() -> None:
     for name, threshold in THRESHOLDS.items():
         print(f"## {name}\n{report(cases, scores, threshold, families=name == 'balanced')}\n", flush=True)
     shipped = InjectionInspector(_SETTINGS)
-    print("# Probes, written by hand after the families, never trained on\n")
+    print("# Probes, written by hand; the families were widened after a first look at them\n")
     probes = [
         Case(text, group.startswith("attack"), group, "", "")
         for group, texts in yaml.safe_load(_PROBES.read_text(encoding="utf-8")).items()
