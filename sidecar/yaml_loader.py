@@ -60,6 +60,9 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                fault = "merge keys (<<) are not supported; write the keys out"
+                raise yaml.constructor.ConstructorError(None, None, fault, key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable) or key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"doubled key {key!r}", key_node.start_mark)

@@ -9,10 +9,11 @@ from pydantic import Field
 
 from sidecar.inspection.finding import Finding
 from sidecar.inspection.fusion import THRESHOLDS, fuse
-from sidecar.inspection.inspector import InspectorSettings, TeamFile
+from sidecar.inspection.inspector import InspectorSettings
 from sidecar.inspection.normalise import View, normalise, triggers
 from sidecar.inspection.rulepack import RuleHit, RulePack
 from sidecar.prompt import Prompt, Role
+from sidecar.settings import LocalPath
 
 if TYPE_CHECKING:
     from sidecar.inspection.model import InjectionModel
@@ -37,7 +38,7 @@ class InjectionSettings(InspectorSettings):
         default=(Role.USER, Role.ASSISTANT, Role.TOOL),
         description="Whose text is inspected; the operator's own system text often looks like an attack",
     )
-    rule_files: tuple[TeamFile, ...] = Field(default=(), description="Files of rules of your own")
+    rule_files: tuple[LocalPath, ...] = Field(default=(), description="Files of rules of your own")
     disabled_rules: tuple[str, ...] = Field(default=(), description="Ids of rules that are left out")
     model: bool = Field(
         default=True, description="Also ask the small model, which costs several times as much as all rules together"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import Field
 
 from sidecar.inspection.finding import Action, Finding
 from sidecar.prompt import Prompt
@@ -48,15 +47,6 @@ class InspectorSettings(Settings):
     def applies_always(self) -> bool:
         """Whether no list narrows it down."""
         return not (self.routes or self.plans or self.tenants or self.models or self.unless_scopes)
-
-
-def _resolve(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder")
-    return path if folder is None else Path(folder) / path
-
-
-TeamFile = Annotated[Path, AfterValidator(_resolve)]
-"""A file that the team owns; a relative path starts at the folder of the configuration file."""
 
 
 def _listed(name: str, patterns: tuple[str, ...]) -> bool:

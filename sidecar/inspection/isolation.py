@@ -12,9 +12,10 @@ from pydantic import Field
 
 from sidecar.errors import ConfigurationError
 from sidecar.inspection.finding import Finding
-from sidecar.inspection.inspector import InspectorSettings, TeamFile
+from sidecar.inspection.inspector import InspectorSettings
 from sidecar.inspection.patterns import PatternSet, read_patterns
 from sidecar.prompt import Prompt, Role, Segment
+from sidecar.settings import LocalPath
 
 
 class SystemText(StrEnum):
@@ -33,7 +34,7 @@ class IsolationSettings(InspectorSettings):
         default=SystemText.ANY,
         description="System and developer text in a request: any, listed (in system_files) or none",
     )
-    system_files: tuple[TeamFile, ...] = Field(
+    system_files: tuple[LocalPath, ...] = Field(
         default=(), description="Files with the operator's system prompts, one each, compared without outer white space"
     )
     marks: bool = Field(default=True, description="Report marks of chat templates in text that is not the operator's")

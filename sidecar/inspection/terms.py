@@ -12,9 +12,10 @@ from pydantic import Field
 
 from sidecar.errors import ConfigurationError
 from sidecar.inspection.finding import Finding
-from sidecar.inspection.inspector import InspectorSettings, TeamFile
+from sidecar.inspection.inspector import InspectorSettings
 from sidecar.inspection.scanner import Scanner
 from sidecar.prompt import Prompt, Role
+from sidecar.settings import LocalPath
 
 _ASCII_FOLD = bytes(ord(chr(c).lower()) if chr(c).isalnum() and c < 0x80 else 0x20 for c in range(256))
 _LARGEST_FILE = 4 << 20
@@ -36,7 +37,7 @@ class TermsSettings(InspectorSettings):
     """A file of terms: UTF-8, one a line, `#` begins a comment line."""
 
     kind: Literal["terms"]
-    file: TeamFile = Field(description="The list, relative to the configuration file")
+    file: LocalPath = Field(description="The list, relative to the configuration file")
     name: str = Field(
         default="list",
         pattern=r"^[a-z0-9_]{1,40}$",

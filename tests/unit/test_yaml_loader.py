@@ -22,6 +22,7 @@ BOMB = "a: &a [x]\n" + "\n".join(f"k{i}: *a" for i in range(65))
         ("a: {b: 1, b: 2}\n", "doubled key 'b'"),
         ("a: [", "line 1"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
+        ("a: &a {b: 1}\nc: {<<: *a}", "line 2: merge keys"),
         (BOMB, "more than 64 aliases"),
         ("[" * 5000, "not valid YAML"),
     ],
