@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import redis
+import uvloop
 
 from sidecar.authentication import Authentication, AuthenticationSettings, build
 from sidecar.authentication.api_keys import text
@@ -245,4 +246,5 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as `portcullis serve` does
+        sys.exit(runner.run(main()))

@@ -47,6 +47,17 @@ class _Known:
     read_at: float
 
 
+async def _until(loop: asyncio.AbstractEventLoop, when: float) -> None:
+    """Wait for a time of the loop's clock. A delay would not do: uvloop rounds it to whole milliseconds, and how much
+    has been done before decides which way."""
+    waiter = loop.create_future()
+    timer = loop.call_at(when, waiter.set_result, None)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
+
+
 class ApiKeys:
     """Keys that were verified before cost one keyed hash; all others cost one lookup, found or not.
 
@@ -108,13 +119,14 @@ class ApiKeys:
         digest = self._hash(text.encode("latin-1", "replace")).digest()
         known = self._known.get(digest)
         if known is None or not self._is_fresh(known) or self._fault(known, request) is not None:
-            answer_at = self._monotonic() + _FAILURE_SECONDS
+            loop = asyncio.get_running_loop()
+            answer_at = loop.time() + _FAILURE_SECONDS
             try:
                 known = await self._renewed(text, digest, known, request)
             except TooManyFailures:
                 raise
             except InvalidCredential:
-                await asyncio.sleep(answer_at - self._monotonic())
+                await _until(loop, answer_at)
                 raise
         self._used[known.record.id] = int(self._clock())
         return known.principal
