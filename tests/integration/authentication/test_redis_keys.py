@@ -17,7 +17,10 @@ from tests.harness import redis_server
 from tests.harness.redis_server import RedisServer
 
 SETTINGS = AuthenticationSettings.model_validate(
-    {"api_keys": {"store": "redis", "revocation_bound": 2}, "failed_credentials": {"failures": 10_000}}
+    {
+        "api_keys": {"store": "redis", "revocation_bound": 2, "lookup_timeout": 1},
+        "failed_credentials": {"failures": 10_000},
+    }
 )
 LIVE = KeyRequest(environment="live")
 
