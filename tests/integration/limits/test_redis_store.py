@@ -83,13 +83,13 @@ async def test_a_fixed_window_ends_on_the_calendar(client: Redis) -> None:
     store = fresh(client)
     limit = Limit("window", 3, 250_000, 3, algorithm=Algorithm.FIXED_WINDOW)
     admitted: dict[int, int] = {}
-    for _ in range(300):
+    while len(admitted) < 4:
         (outcome,) = await store.take([Order([Charge(limit, "k")])])
         window = outcome.now_us // 250_000
         admitted[window] = admitted.get(window, 0) + outcome.taken.admitted
         assert outcome.taken.statuses[0].reset_us == 250_000 - outcome.now_us % 250_000
         await asyncio.sleep(0.001)
-    assert set(admitted.values()) == {3}
+    assert list(admitted.values())[1:-1] == [3, 3]  # the first may have been joined late; the last has just begun
 
 
 async def test_a_script_that_redis_forgot_is_sent_again(client: Redis) -> None:
