@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import zlib
 
+from sidecar.apis.encodings import unpack
 from sidecar.apis.settings import BodySettings
 from sidecar.errors import InvalidBody
 from sidecar.request import HttpRequest
 
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
 _UTF_8 = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _NO_LENGTH = ("0",)
 _PARTIAL = "x-envoy-auth-partial-body"
@@ -51,26 +50,11 @@ def _unpack(body: bytes, values: tuple[str, ...], settings: BodySettings) -> byt
     codings = [coding for coding in codings if coding not in {"", "identity"}]
     if not codings:
         return body
-    coding = codings[0]
+    coding = codings[0].removeprefix("x-")
     # A second layer has no honest use, and some servers undo only one.
-    if len(codings) > 1 or coding.removeprefix("x-") not in settings.encodings:
+    if len(codings) > 1 or coding not in settings.encodings:
         raise InvalidBody("unsupported_encoding")
-    unpacked = bytearray()
-    rest = body
-    try:
-        while rest:
-            unpacker = zlib.decompressobj(_WINDOW_BITS[coding])
-            unpacked += unpacker.decompress(rest, settings.max_unpacked_bytes + 1 - len(unpacked))
-            if len(unpacked) > settings.max_unpacked_bytes:
-                raise InvalidBody("body_too_large")
-            if not unpacker.eof:
-                raise InvalidBody("body_undecodable")
-            rest = unpacker.unused_data  # gzip allows several members (RFC 1952, section 2.2)
-            if rest and coding == "deflate":
-                raise InvalidBody("body_undecodable")
-    except zlib.error:
-        raise InvalidBody("body_undecodable") from None
-    return bytes(unpacked)
+    return unpack(body, coding, settings.max_unpacked_bytes)
 
 
 __all__ = ["BodySettings", "decode"]

@@ -15,7 +15,7 @@ class BodySettings(Settings):
     max_bytes: ByteSize = Field(
         default=1 << 20, gt=0, description="Largest body as sent. Keep it at Envoy's buffer limit."
     )
-    encodings: tuple[Literal["gzip", "deflate"], ...] = Field(
+    encodings: tuple[Literal["gzip", "deflate", "br", "zstd"], ...] = Field(
         default=(),
         description="Content encodings that are unpacked for inspection. Others are refused with 415. Name one only if "
         "the upstream reads it too.",

@@ -9,6 +9,7 @@ from importlib import resources
 Edits = tuple[tuple[int, int, int, int], ...]
 """Places where a text was rewritten: (start, end) in the new text, (start, end) in the old one; the rest is equal."""
 
+_PLAIN = bytes((*range(9, 14), *range(32, 127)))
 _RUN = re.compile(r"[^\t-\r\x20-\x7e\u3041-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{1,64}")
 _CHUNK = re.compile(r".{1,64}", re.DOTALL)
 _DENSE = 2048  # characters from which a text that is mostly not ASCII is folded in chunks
@@ -99,7 +100,7 @@ def clean(text: str) -> tuple[str, Edits]:
     Latin inside a word that has Latin letters, or when no letter of the text is unmistakably of its own script; Russian
     or Greek stays what it is. Linear in the text.
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii() and not text.encode("ascii").translate(None, _PLAIN):
         return text, ()
     pieces: list[str] = []
     edits: list[tuple[int, int, int, int]] = []

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from sidecar.errors import ConfigurationError
 from sidecar.inspection.characters import fold
+from sidecar.inspection.prefilter import prefilter
 from sidecar.settings import Settings
 from sidecar.yaml_loader import load_yaml
 
@@ -23,6 +24,10 @@ _STOPS = (b". ", b"! ", b"? ", b"\n")
 _MENTION_BEFORE = 160
 _MENTION_DAMPING = 0.3
 _NEVER = "(?!)"
+_WINDOW, _OVERLAP = 4096, 1024  # bytes; fewer rules are worth trying on a few sentences than on a book
+_TRIES = 150  # rules tried on a window: ordinary text asks for twenty, a text about attacks for fifty
+_FLOODS = 3  # windows made of the rules' own words that make a text a flood
+_FLOOD = "flood.rule_words"
 _EXCUSES = 8  # matches of one pattern that `unless` may set aside; after so many, the next one counts
 Lexicon = dict[str, dict[str, str]]
 
@@ -98,7 +103,8 @@ class RulePack:
                 for pattern in _expand(source, rule, lexicon):
                     self._owners.append(rule)
                     self._patterns.append(pattern)
-        self._filter, self._matchers = _compile(files, self._owners, self._patterns)
+        self._matchers = _compile(files, self._owners, self._patterns)
+        self._prefilter = prefilter(tuple(self._patterns))
         self._excuses = {
             rule.id: _Excuses(
                 _alternatives(source, rule.id, rule.unless, lexicon),
@@ -128,21 +134,46 @@ class RulePack:
         return cls([(name, _less(file, dropped)) for name, file in files])
 
     def match(self, text: str) -> list[RuleHit]:
-        """Each rule that matches the text, once, with the place of its first match. Time is linear in the text."""
+        """Each rule that matches the text, once, with the place of its first match. Time is linear in the text.
+
+        A match has at most 1024 bytes. Text that is made of the rules' own words, so that too many of them would have
+        to be tried, is a hit by itself (`flood.rule_words`) when none of those that were tried matches.
+        """
         data = text.lower().encode("utf-8", "replace")
         hits: dict[str, tuple[int, int]] = {}
-        for index in self._filter.Match(data) or ():
-            rule = self._owners[index].id
-            span = self._first(index, data)
-            if span and (rule not in hits or span < hits[rule]):
-                hits[rule] = span
+        floods = 0
+        for start in range(0, max(len(data) - _OVERLAP, 1), _WINDOW - _OVERLAP):
+            window = data[start : start + _WINDOW] if len(data) > _WINDOW else data
+            tried = self._prefilter.candidates(window)
+            found = self._match_window(data, window, start, tried[:_TRIES])
+            for rule, span in found.items():
+                hits.setdefault(rule, span)
+            if len(tried) > _TRIES and not found:
+                floods += 1
+                if floods == _FLOODS:
+                    return [RuleHit(_FLOOD, "flood", 1.0, *_characters(data, start, start + len(window)))]
         return [self._hit(data, rule, *span) for rule, span in hits.items()]
 
-    def _first(self, index: int, data: bytes) -> tuple[int, int] | None:
+    def _match_window(
+        self, data: bytes, window: bytes, offset: int, tried: Iterable[int]
+    ) -> dict[str, tuple[int, int]]:
+        """The first match of each rule that has one in a window of the data, which begins at `offset`."""
+        hits: dict[str, tuple[int, int]] = {}
+        for index in tried:
+            rule = self._owners[index].id
+            span = self._first(index, data, window, offset)
+            if span and (rule not in hits or span < hits[rule]):
+                hits[rule] = span
+        return hits
+
+    def _first(self, index: int, data: bytes, window: bytes, offset: int) -> tuple[int, int] | None:
         """Where the pattern matches first without an excuse."""
+        matcher = self._matchers[index]
+        if not matcher.search(window):  # cheaper than an iterator, and the usual end
+            return None
         excuses = self._excuses.get(self._owners[index].id)
-        for count, match in enumerate(self._matchers[index].finditer(data)):
-            start, end = match.span()
+        for count, match in enumerate(matcher.finditer(window)):
+            start, end = match.start() + offset, match.end() + offset
             if excuses is None or count == _EXCUSES or not excuses.hold(data, start, end):
                 return start, end
         return None
@@ -227,17 +258,22 @@ def _fill(pattern: str, lexicon: Lexicon, language: str) -> str | None:
 
 def _compile(
     files: Sequence[tuple[str, RuleFile]], owners: Sequence[Rule], patterns: Sequence[str]
-) -> tuple[re2.Filter, list[re2.Pattern]]:
-    """RE2 finds the patterns whose words are all there in one pass, then runs only those, in linear time each."""
-    options = re2.Options()
-    options.dot_nl = True
-    options.log_errors = False
-    chosen = re2.Filter()
+) -> list[re2.Pattern]:
+    compiled = []
     for owner, pattern in zip(owners, patterns, strict=True):
         try:
-            chosen.Add(pattern.encode(), options=options)
+            compiled.append(re2.compile(pattern.encode(), _OPTIONS))
         except re2.error as error:
             source = next(name for name, file in files if owner in file.rules)
             raise ConfigurationError(source, owner.id, f"{pattern!r} can't be compiled: {error}") from error
-    chosen.Compile()
-    return chosen, [chosen.re(index) for index in range(len(patterns))]
+    return compiled
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.dot_nl = True
+    options.log_errors = False
+    return options
+
+
+_OPTIONS = _options()

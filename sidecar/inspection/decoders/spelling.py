@@ -17,7 +17,11 @@ def _like(word: str) -> str:
     return rf"{word[0]}[{''.join(sorted(set(word[1:-1])))}]{{{len(word) - 3},{len(word) - 1}}}{word[-1]}"
 
 
-_ANY = re.compile("|".join(rf"\b({_like(word)})\b" for word in _WORDS), re.IGNORECASE)
+# The look-ahead turns nearly every word away before the words are tried one by one.
+_FIRST = "".join(sorted({word[0] for word in _WORDS}))
+_ANY = re.compile(
+    rf"\b(?=[{_FIRST}][a-z]{{4,13}}\b)(?:{'|'.join(f'({_like(word)})' for word in _WORDS)})\b", re.IGNORECASE
+)
 
 
 def _right(match: re.Match[str]) -> str:

