@@ -11,6 +11,7 @@ from typing import Final
 
 from sidecar.errors import ConfigurationError
 from sidecar.inspection.disguises import DISGUISES
+from sidecar.inspection.fusion import threshold_of
 from sidecar.inspection.injection import InjectionInspector
 from sidecar.prompt import Prompt, Role, Segment
 
@@ -22,13 +23,15 @@ _SHORT: Final = 400  # characters; a disguise is what somebody types, not a book
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One labelled text. `source` is where it was collected, `family` what kind of attack or benign text it is."""
+    """One labelled text. `source` is where it was collected, `family` what kind of attack or benign text it is, `role`
+    whose text it would be."""
 
     text: str
     attack: bool
     source: str
     family: str
     language: str
+    role: Role = Role.USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Rate:
 
 def read(folder: Path) -> tuple[Case, ...]:
     """Every case of the `.jsonl` files under a folder: objects with `text` and `label` (`attack` or `benign`), and
-    perhaps `kind` and `lang`.
+    perhaps `kind`, `lang` and `role` (`user` or `tool`).
 
     Raises ConfigurationError, naming file and line, when there is none or one cannot be read.
     """
@@ -78,7 +81,8 @@ def _case(row: dict[str, object], file: str) -> Case:
         raise TypeError("text is not a string")
     if label not in {"attack", "benign"}:
         raise ValueError(f"label is {label!r}")
-    return Case(text, label == "attack", _source(file, kind), kind, str(row.get("lang", "")))
+    role = Role(str(row.get("role", "user")))
+    return Case(text, label == "attack", _source(file, kind), kind, str(row.get("lang", "")), role)
 
 
 def _source(file: str, kind: str) -> str:
@@ -92,15 +96,16 @@ def judge(inspector: InjectionInspector, text: str, role: Role = Role.USER) -> f
 
 
 def evaluate(folder: Path, inspector: InjectionInspector, threshold: float) -> str:
-    """Every table for the labelled texts of a folder, as user text. Raises ConfigurationError like `read`."""
+    """Every table for the labelled texts of a folder. Raises ConfigurationError like `read`."""
     cases = read(folder)
-    scores = [judge(inspector, case.text) for case in cases]
+    scores = [judge(inspector, case.text, case.role) for case in cases]
     disguises = report_disguises(cases, lambda text: judge(inspector, text), threshold)
     return f"{report(cases, scores, threshold)}\n\n{disguises}"
 
 
 def report(cases: Sequence[Case], scores: Sequence[float], threshold: float, *, families: bool = True) -> str:
-    """False positives of benign texts and recall of attacks by source, and what is missed by family."""
+    """False positives of benign texts and recall of attacks by source, and what is missed by family. `threshold` is
+    that of user text."""
     benign, attack = _count(cases, scores, threshold, lambda case: case.source)
     lines = [f"At threshold {threshold}:", "", f"{'source':34}{'false positives':28}recall"]
     lines += [
@@ -142,6 +147,6 @@ def _count(
 ) -> tuple[dict[str, Rate], dict[str, Rate]]:
     totals: tuple[dict[str, list[int]], dict[str, list[int]]] = (defaultdict(list), defaultdict(list))
     for case, value in zip(cases, scores, strict=True):
-        totals[case.attack][key(case)].append(value >= threshold)
+        totals[case.attack][key(case)].append(value >= threshold_of(threshold, case.role))
     benign, attack = ({name: Rate(sum(hits), len(hits)) for name, hits in table.items()} for table in totals)
     return benign, attack

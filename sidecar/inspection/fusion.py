@@ -7,28 +7,40 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sidecar.inspection.rulepack import RuleHit
+from sidecar.prompt import Role
 
 THRESHOLDS: Final[Mapping[str, float]] = {"monitor": 0.9, "balanced": 0.5, "strict": 0.25}
 """From which fused score an operating point speaks up: `monitor` when next to nothing benign may be touched (0.1 % of
 chat), `balanced` at about one benign text in a hundred, `strict` where a missed attack costs more than a question
 asked twice. `make eval-inspection` prints what each one catches."""
 
+_TOOL_SHARE: Final = 0.7  # of the threshold: a tool's output has no business telling the model what to do
 _CEILING: Final = 0.995
 _WITNESS: Final = 0.35
-_PLAIN: Final = 0.02  # to the model the text is as good as surely benign
-_CERTAIN: Final = 0.95
 _ALONE: Final = 1.2  # on sources left out: a quarter fewer false positives, hardly any recall lost
+_LEAST_TRUST: Final = 0.4  # in a rule where the model sees nothing at all: benign texts in the words of attacks
+_FULL_TRUST: Final = 0.15  # what the model must say for a rule to count in full
+_QUOTED: Final = 0.35  # of a rule's score when it hit a quotation
 
 
-def fuse(hits: Iterable[RuleHit], model_score: float) -> float:
+def threshold_of(point: float, role: Role) -> float:
+    """From which score text of that role is a finding, where user text is one from `point`."""
+    return point * _TOOL_SHARE if role is Role.TOOL else point
+
+
+def fuse(hits: Iterable[RuleHit], model_score: float, *, trusting: bool = False) -> float:
     """One score in 0..1 from independent witnesses (noisy or): each family of rules once, by its surest rule.
 
-    Without a rule of some weight beside it the model must be surer. A rule that is not certain counts half where the
-    model sees nothing at all: benign texts in the words of attacks are of this kind.
+    Without a rule of some weight beside it the model must be surer. A rule counts the less, the less the model sees,
+    and little where it hit the words of a quotation in a text that says more than that. `trusting` takes rules as they
+    are: where the model can't be heard, or nobody has a reason to quote an order.
     """
+    trust = 1.0 if trusting else min(1.0, _LEAST_TRUST + (1 - _LEAST_TRUST) * model_score / _FULL_TRUST)
     surest: dict[str, float] = {}
     for hit in hits:
-        score = hit.score / 2 if model_score < _PLAIN and hit.score < _CERTAIN else hit.score
+        score = hit.score * trust
+        if hit.quoted and not trusting:
+            score *= _QUOTED
         surest[hit.category] = max(score, surest.get(hit.category, 0.0))
     if max(surest.values(), default=0.0) < _WITNESS:
         model_score **= _ALONE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from sidecar.inspection.finding import Finding
-from sidecar.inspection.fusion import THRESHOLDS, fuse
+from sidecar.inspection.fusion import THRESHOLDS, fuse, threshold_of
 from sidecar.inspection.inspector import InspectorSettings
 from sidecar.inspection.normalise import View, normalise, triggers
 from sidecar.inspection.rulepack import RuleHit, RulePack
@@ -18,9 +18,7 @@ from sidecar.settings import LocalPath
 if TYPE_CHECKING:
     from sidecar.inspection.model import InjectionModel
 
-_TOOL_SHARE = 0.7  # of the threshold: a tool's output has no business telling the model what to do
 _MODEL_RULE = "model"
-_NEUTRAL = 0.02  # what a model that knows too little says, so that its silence does not speak against a rule
 OperatingPoint = Literal["monitor", "balanced", "strict"]
 
 
@@ -57,9 +55,8 @@ class InjectionInspector:
     def __init__(self, settings: InjectionSettings, model: InjectionModel | None = None) -> None:
         """Compile the rules. `model` stands in for the one that is shipped. Raises ConfigurationError."""
         self._action = settings.action
-        usual = dict.fromkeys(Role, THRESHOLDS[settings.operating_point])
-        usual[Role.TOOL] *= _TOOL_SHARE
-        usual |= settings.thresholds
+        point = THRESHOLDS[settings.operating_point]
+        usual = {role: threshold_of(point, role) for role in Role} | dict(settings.thresholds)
         self._thresholds = {role: usual[role] for role in settings.roles}
         triggers()  # compiled now, not at the first request
         self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
@@ -94,8 +91,7 @@ class InjectionInspector:
             if self._model is not None and not view.superseded:
                 evidence = self._model.locate(view.text)
                 likeness, start, end = evidence.score, evidence.start, evidence.end
-            unheard = self._model is None or view.superseded or role is Role.TOOL
-            score = fuse(hits, max(likeness, _NEUTRAL) if unheard and hits else likeness)
+            score = fuse(hits, likeness, trusting=self._model is None or view.superseded or role is Role.TOOL)
             if worst is None or score > worst[0]:
                 seen = RuleHit(_MODEL_RULE, "model", likeness, start, end, "medium")
                 worst = (score, view, sorted([*hits, seen], key=lambda hit: -hit.score))

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from sidecar.errors import ConfigurationError
 from sidecar.inspection.characters import fold
 from sidecar.inspection.prefilter import prefilter
+from sidecar.inspection.quotation import quoted
 from sidecar.settings import Settings
 from sidecar.yaml_loader import load_yaml
 
@@ -76,7 +77,8 @@ class RuleFile(Settings):
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
-    """A rule that matched. `start` and `end` are characters of the text that was given."""
+    """A rule that matched. `start` and `end` are characters of the text that was given; `quoted` says that it is inside
+    a quotation there."""
 
     rule: str
     category: str
@@ -84,6 +86,7 @@ class RuleHit:
     start: int
     end: int
     severity: str = "high"
+    quoted: bool = False
 
 
 class RulePack:
@@ -183,7 +186,8 @@ class RulePack:
         score = rule.score
         if rule.quotable and self._mention.search(data, max(0, start - _MENTION_BEFORE), start):
             score *= _MENTION_DAMPING
-        return RuleHit(rule.id, rule.category, score, *_characters(data, start, end), rule.severity)
+        place = _characters(data, start, end)
+        return RuleHit(rule.id, rule.category, score, *place, rule.severity, quoted(data, start, end))
 
 
 def _less(file: RuleFile, dropped: frozenset[str]) -> RuleFile:

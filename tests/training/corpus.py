@@ -1,4 +1,4 @@
-"""The texts that the model learns from: public sources, with what their collectors added cut away."""
+"""The texts that the model learns from: public sources, with what their collectors added cut away, and our own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,18 @@ from sidecar.inspection.evaluation import Case, read
 
 # Plain tasks inside documents override nothing: no cheap text method can tell them from the reader's own tasks.
 UNDECIDABLE: Final = "bipia_train"
+WRITTEN: Final = "written/"
+_WRITTEN: Final = Path(__file__).parent / "written"
 _MISLABELLED: Final = ("benign_actas_zh", re.compile(r"\bDAN\b|道德和法律限制"))  # jailbreaks among role-play prompts
 _SHARED_LINE: Final = 0.02  # a line that this share of a source's attacks repeats is the operator's template
+
+
+def written() -> tuple[Case, ...]:
+    """Texts written for this project, each by hand and each file by somebody else: `source` is `written/<author>`."""
+    return tuple(
+        replace(case, text=unicodedata.normalize("NFKC", case.text), source=f"{WRITTEN}{case.source}")
+        for case in read(_WRITTEN)
+    )
 
 
 def load(folder: Path) -> tuple[Case, ...]:

@@ -15,6 +15,7 @@ from sklearn.linear_model import SGDClassifier
 from sidecar.inspection.evaluation import Case
 from sidecar.inspection.model import InjectionModel
 from sidecar.inspection.model.features import BITS, DAMPING, Indices, features, hash_tokens, windows
+from tests.training.corpus import WRITTEN
 
 _WINDOWS: Final = 12  # of one long text; more would only repeat its vocabulary
 _SHRINKAGE: Final = 1e-6
@@ -34,6 +35,7 @@ _SHARES: Final = {
     "generated/en/benign": 2.0,  # twins of every family of attacks
 }
 _TRANSLATION: Final = 0.25
+_OWN: Final = 3.0  # texts written for the purpose are all about it, and of many hands
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +96,7 @@ def weigh(cases: Sequence[Case]) -> Floats:
 def _share(source: str) -> float:
     if source.startswith("generated/") and not source.startswith("generated/en"):
         return _TRANSLATION
-    return _SHARES.get(source, 1.0)
+    return _OWN if source.startswith(WRITTEN) else _SHARES.get(source, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

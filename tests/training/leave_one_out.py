@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,22 +11,21 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from sidecar.inspection.evaluation import Case
+from tests.training.corpus import WRITTEN
 from tests.training.fit import Fitted, Floats, Windows, fit, weigh
 
-# Sources left out together: related ones in one fold, so that a cousin does not stand in for the one left out.
-FOLDS: Final = (
-    ("deepset_train", "benign_gsm8k_train", "xstest"),
-    ("itw_jailbreak_prompts", "gptfuzz_templates", "self_reminder_jb", "benign_usenix_tasks"),
-    ("garak_attacks", "giskard_injections", "benign_roleplay", "mitre_frr"),
-    ("hackaprompt", "ultrachat_200k"),
-    ("fastly_edge_cases", "llm_guardrails_bench", "benign_codegen", "benign_seed_tasks", "bipia_train"),
-    ("ifeval", "benign_toolformer", "benign_actas_zh"),
+# Sources left out together, so that a cousin does not stand in for the one left out. Every other one is a fold of its
+# own.
+_RELATED: Final = (
+    ("itw_jailbreak_prompts", "gptfuzz_templates", "self_reminder_jb"),
+    ("garak_attacks", "giskard_injections"),
+    ("benign_roleplay", "benign_actas_zh"),
 )
 
 # Kinds of benign text, and the false positives (percent, mean over the sources) that the model alone may add to each
 # at the balanced point: about half of what the whole detector may have.
 BUDGETS: Final = (
-    (("ultrachat_200k", "deepset_train", "xstest", "benign_seed_tasks"), 0.5),
+    (("ultrachat_200k", "deepset_train", "xstest", "benign_seed_tasks"), 0.6),
     (
         (
             "benign_codegen",
@@ -36,9 +35,9 @@ BUDGETS: Final = (
             "bipia_train",
             "mitre_frr",
         ),
-        0.25,
+        0.3,
     ),
-    (("benign_roleplay", "benign_actas_zh"), 1.5),
+    (("benign_roleplay", "benign_actas_zh"), 2.0),
 )
 _STEP: Final = 0.01
 _LEAST: Final = -20.0
@@ -52,20 +51,27 @@ class Calibration:
     slope: float
 
 
+def folds(sources: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Which sources are left out together; generated texts never are."""
+    related = {source for fold in _RELATED for source in fold}
+    alone = sorted({source for source in sources if not source.startswith("generated/")} - related)
+    return (*_RELATED, *((source,) for source in alone))
+
+
 def leave_one_out(windows: Windows, cases: Sequence[Case]) -> dict[tuple[str, ...], Fitted]:
     """For each fold a model of everything else."""
     sources = np.array([case.source for case in cases])
     fitted: dict[tuple[str, ...], Fitted] = {}
-    for fold in FOLDS:
+    for fold in folds(sources.tolist()):
         seen = ~np.isin(sources, fold)
         fitted[fold] = fit(windows.only(seen), [case for case, keep in zip(cases, seen, strict=True) if keep])
     return fitted
 
 
 def calibrate(fitted: Mapping[tuple[str, ...], Fitted], cases: Sequence[Case]) -> Calibration:
-    """The balanced point and the slope of log-odds, both on sources that the scoring model never saw."""
+    """The balanced point and the slope of log-odds, both on public sources that the scoring model never saw."""
     models = {source: one.model() for fold, one in fitted.items() for source in fold}
-    public = [case for case in cases if case.source in models]
+    public = [case for case in cases if case.source in models and not case.source.startswith(WRITTEN)]
     logits = np.array([max(models[case.source].logit(case.text), _LEAST) for case in public])
     attack = np.array([case.attack for case in public])
     slope = LogisticRegression(C=1e6).fit(logits[:, None], attack, weigh(public)).coef_[0, 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tests.training.corpus import load
+from tests.training.corpus import load, written
 from tests.training.fit import Windows, fit
 from tests.training.generate import generate
 from tests.training.leave_one_out import calibrate, leave_one_out
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with train/ and dev/ of labelled .jsonl")
     parser.add_argument("--output", type=Path, default=ARTEFACT, help="where the artefact goes")
     arguments = parser.parse_args()
-    cases = [*load(arguments.data), *generate()]
+    cases = [*load(arguments.data), *written(), *generate()]
     windows = Windows.of(cases)
     print(f"{len(cases)} texts, {windows.rows.shape[0]} windows", flush=True)
     calibration = calibrate(leave_one_out(windows, cases), cases)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.inspection.fusion import THRESHOLDS, fuse
+from sidecar.inspection.fusion import THRESHOLDS, fuse, threshold_of
 from sidecar.inspection.rulepack import RuleHit
+from sidecar.prompt import Role
 
 PROBABILITY = st.floats(0, 1)
 HITS = st.lists(
@@ -25,13 +27,24 @@ def test_nothing_seen_is_no_score() -> None:
     assert fuse([], 0.0) == 0
 
 
-def test_a_sure_rule_needs_no_model_and_a_sure_model_no_rule() -> None:
-    assert fuse([hit("override", 0.95)], 0.0) >= THRESHOLDS["monitor"]
+def test_a_sure_rule_needs_little_of_the_model_and_a_sure_model_no_rule() -> None:
+    assert fuse([hit("override", 0.95)], 0.15) >= THRESHOLDS["monitor"]
     assert fuse([], 0.95) >= THRESHOLDS["monitor"]
 
 
-def test_an_uncertain_rule_is_doubted_where_the_model_sees_nothing() -> None:
-    assert fuse([hit("extraction", 0.9)], 0.01) < THRESHOLDS["balanced"] < fuse([hit("extraction", 0.9)], 0.05)
+def test_a_rule_is_doubted_where_the_model_sees_nothing_unless_it_cannot_be_heard() -> None:
+    assert fuse([hit("extraction", 0.9)], 0.0) < THRESHOLDS["balanced"] < fuse([hit("extraction", 0.9)], 0.05)
+    assert fuse([hit("extraction", 0.9)], 0.0, trusting=True) == pytest.approx(0.9)
+
+
+def test_a_rule_that_hit_a_quotation_needs_another_witness() -> None:
+    said = RuleHit("rule", "override", 0.95, 0, 1, quoted=True)
+    assert fuse([said], 0.2) < THRESHOLDS["balanced"] < fuse([said], 0.4)
+    assert fuse([said], 0.0, trusting=True) >= THRESHOLDS["monitor"]
+
+
+def test_the_same_words_are_a_finding_sooner_in_what_a_tool_returns() -> None:
+    assert threshold_of(0.5, Role.TOOL) < threshold_of(0.5, Role.USER) == 0.5
 
 
 def test_two_unsure_witnesses_make_one_sure() -> None:
@@ -54,4 +67,5 @@ def test_score_is_a_probability_that_grows_with_the_model(hits: list[RuleHit], o
 
 @given(HITS, PROBABILITY, st.floats(0.35, 1))
 def test_one_more_rule_of_weight_never_lowers_the_score(hits: list[RuleHit], model: float, score: float) -> None:
-    assert fuse([*hits, hit("exfiltration", score)], model) >= fuse(hits, model)
+    more = fuse([*hits, hit("exfiltration", score)], model, trusting=True)
+    assert more >= fuse(hits, model, trusting=True)
