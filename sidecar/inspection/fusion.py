@@ -14,7 +14,7 @@ THRESHOLDS: Final[Mapping[str, float]] = {"monitor": 0.9, "balanced": 0.5, "stri
 chat), `balanced` at about one benign text in a hundred, `strict` where a missed attack costs more than a question
 asked twice. `make eval-inspection` prints what each one catches."""
 
-_TOOL_SHARE: Final = 0.7  # of the threshold: a tool's output has no business telling the model what to do
+_TOOL_SHARE: Final = 0.85  # of the threshold: a tool's output has no business telling the model what to do
 _CEILING: Final = 0.995
 _WITNESS: Final = 0.35
 _ALONE: Final = 1.2  # on sources left out: a quarter fewer false positives, hardly any recall lost

@@ -40,11 +40,13 @@ class Prefilter:
             else:
                 self._always.append(index)
         self._owners = list(owners.values())
-        self._scanner = Scanner([text.encode() for text in owners])
+        self._scanner = Scanner([text.encode() for text in owners]) if owners else None
 
     def candidates(self, data: bytes) -> list[int]:
         """Indices of the patterns that may match the data. No other does."""
         found = self._always.copy()
+        if self._scanner is None:
+            return found
         for index, _ in self._scanner.scan(b"\n%b\n" % data):
             found += self._owners[index]
         return found

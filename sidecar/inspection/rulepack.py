@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -25,8 +25,8 @@ _STOPS = (b". ", b"! ", b"? ", b"\n")
 _MENTION_BEFORE = 160
 _MENTION_DAMPING = 0.3
 _NEVER = "(?!)"
-_WINDOW, _OVERLAP = 4096, 1024  # bytes; fewer rules are worth trying on a few sentences than on a book
-_TRIES = 150  # rules tried on a window: ordinary text asks for twenty, a text about attacks for fifty
+_WINDOW, _OVERLAP = 1536, 512  # bytes; fewer rules are worth trying on a few sentences than on a book
+_TRIES = 120  # rules tried on a window: ordinary text asks for thirty, a text about attacks for sixty
 _FLOODS = 3  # windows made of the rules' own words that make a text a flood
 _FLOOD = "flood.rule_words"
 _EXCUSES = 8  # matches of one pattern that `unless` may set aside; after so many, the next one counts
@@ -139,8 +139,8 @@ class RulePack:
     def match(self, text: str) -> list[RuleHit]:
         """Each rule that matches the text, once, with the place of its first match. Time is linear in the text.
 
-        A match has at most 1024 bytes. Text that is made of the rules' own words, so that too many of them would have
-        to be tried, is a hit by itself (`flood.rule_words`) when none of those that were tried matches.
+        A match has at most 512 bytes in a text of more than 1536. Text that is made of the rules' own words, so that
+        too many of them would have to be tried, is a hit by itself (`flood.rule_words`).
         """
         data = text.lower().encode("utf-8", "replace")
         hits: dict[str, tuple[int, int]] = {}
@@ -148,22 +148,23 @@ class RulePack:
         for start in range(0, max(len(data) - _OVERLAP, 1), _WINDOW - _OVERLAP):
             window = data[start : start + _WINDOW] if len(data) > _WINDOW else data
             tried = self._prefilter.candidates(window)
-            found = self._match_window(data, window, start, tried[:_TRIES])
-            for rule, span in found.items():
-                hits.setdefault(rule, span)
-            if len(tried) > _TRIES and not found:
+            hits |= self._match_window(data, window, start, tried[:_TRIES], hits.keys())
+            if len(tried) > _TRIES:
                 floods += 1
                 if floods == _FLOODS:
-                    return [RuleHit(_FLOOD, "flood", 1.0, *_characters(data, start, start + len(window)))]
+                    flood = RuleHit(_FLOOD, "flood", 1.0, *_characters(data, start, start + len(window)))
+                    return [*(self._hit(data, rule, *span) for rule, span in hits.items()), flood]
         return [self._hit(data, rule, *span) for rule, span in hits.items()]
 
     def _match_window(
-        self, data: bytes, window: bytes, offset: int, tried: Iterable[int]
+        self, data: bytes, window: bytes, offset: int, tried: Iterable[int], known: Collection[str]
     ) -> dict[str, tuple[int, int]]:
-        """The first match of each rule that has one in a window of the data, which begins at `offset`."""
+        """The first match of each rule that isn't known to match, in a window of the data that begins at `offset`."""
         hits: dict[str, tuple[int, int]] = {}
         for index in tried:
             rule = self._owners[index].id
+            if rule in known:
+                continue
             span = self._first(index, data, window, offset)
             if span and (rule not in hits or span < hits[rule]):
                 hits[rule] = span

@@ -22,8 +22,8 @@ _SHRINKAGE: Final = 1e-6
 _STEP: Final = 1.0
 _EPOCHS: Final = 8
 _ROUNDS: Final = 2
-_SPREAD: Final = 0.35  # halved the false positives on long chat texts for no loss of recall
-_FLOOR: Final = -1.5  # chosen on sources left out: recall there rose from 0.54 to 0.63 at the same false positives
+_SPREAD: Final = 0.5  # fewer false positives on long chat texts for no loss of recall on short ones
+_FLOOR: Final = -2.0  # chosen on sources left out
 
 # Some sources say less about injection than their size: persona texts are mostly story, one is about harm instead, and
 # each language of the generated families is a translation of the others.
@@ -36,6 +36,7 @@ _SHARES: Final = {
 }
 _TRANSLATION: Final = 0.25
 _OWN: Final = 3.0  # texts written for the purpose are all about it, and of many hands
+_PUBLIC_BENIGN: Final = 2.0  # what people really ask
 
 Floats = NDArray[np.float64]
 
@@ -86,17 +87,20 @@ def _windows(text: str) -> Iterator[Indices]:
 def weigh(cases: Sequence[Case]) -> Floats:
     """Each source counts by the square root of its size and by its share; attacks and benign texts then balance."""
     sizes = Counter((case.source, case.attack) for case in cases)
-    weight = np.array([_share(case.source) / np.sqrt(sizes[case.source, case.attack]) for case in cases])
+    weight = np.array([_share(case) / np.sqrt(sizes[case.source, case.attack]) for case in cases])
     attack = np.array([case.attack for case in cases])
     for side in (attack, ~attack):
         weight[side] *= 0.5 * len(cases) / weight[side].sum()
     return weight
 
 
-def _share(source: str) -> float:
+def _share(case: Case) -> float:
+    source = case.source
+    if source.startswith(WRITTEN):
+        return _OWN
     if source.startswith("generated/") and not source.startswith("generated/en"):
         return _TRANSLATION
-    return _OWN if source.startswith(WRITTEN) else _SHARES.get(source, 1.0)
+    return _SHARES.get(source, 1.0 if case.attack or source.startswith("generated/") else _PUBLIC_BENIGN)
 
 
 @dataclass(frozen=True, slots=True)
