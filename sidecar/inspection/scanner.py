@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 import hyperscan
 
@@ -23,13 +24,7 @@ class Scanner:
     """
 
     def __init__(self, patterns: Sequence[bytes], flags: int | Sequence[int] = FIRST_MATCH) -> None:
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(
-            expressions=list(patterns),
-            ids=list(range(len(patterns))),
-            elements=len(patterns),
-            flags=flags if isinstance(flags, int) else list(flags),
-        )
+        self._database = _database(tuple(patterns), flags if isinstance(flags, int) else tuple(flags))
         self._threads = threading.local()
 
     def scan(self, data: bytes) -> list[tuple[int, int]]:
@@ -42,6 +37,19 @@ class Scanner:
         with suppress(hyperscan.ScanTerminated):
             self._database.scan(data, match_event_handler=_record, context=found, scratch=scratch)
         return found
+
+
+@lru_cache(maxsize=32)
+def _database(patterns: tuple[bytes, ...], flags: int | tuple[int, ...]) -> hyperscan.Database:
+    """Compiled once in a process, however often its configuration is read: it takes tenths of a second."""
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=list(patterns),
+        ids=list(range(len(patterns))),
+        elements=len(patterns),
+        flags=flags if isinstance(flags, int) else list(flags),
+    )
+    return database
 
 
 def _record(pattern: int, _start: int, end: int, _flags: int, found: object) -> bool:
