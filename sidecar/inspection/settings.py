@@ -9,6 +9,7 @@ from pydantic import Field
 from sidecar.inspection.abuse import AbuseSettings
 from sidecar.inspection.exfiltration import ExfiltrationSettings
 from sidecar.inspection.format import FormatSettings
+from sidecar.inspection.gibberish import GibberishSettings
 from sidecar.inspection.injection import InjectionSettings
 from sidecar.inspection.isolation import IsolationSettings
 from sidecar.inspection.length import LengthSettings
@@ -26,7 +27,8 @@ AnyInspectorSettings = Annotated[
     | PiiSettings
     | SecretsSettings
     | ExfiltrationSettings
-    | AbuseSettings,
+    | AbuseSettings
+    | GibberishSettings,
     Field(discriminator="kind"),
 ]
 """Settings of one inspector; its `kind` says of which."""

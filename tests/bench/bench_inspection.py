@@ -30,6 +30,7 @@ _ORDINARY = ("everyday", "role_play")
 CRAFTED = (
     "4111 1111 1111 1111 ", "1-", "541-754-3010 tel ", "a@b.", "ghp_a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2 ",
     "password=aB3$x9x9x9 ", "![a](http://b?", "User: a\nAI: b\n", "\u0301", "<|im_start|>", "QUJD", "%25", "\\u0061",
+    "]( Me giving**ONE please? similarlyNow ",
 )  # fmt: skip
 OTHERS: tuple[dict[str, Any], ...] = (
     {"kind": "length", "max_bytes": 1 << 20},
@@ -39,6 +40,7 @@ OTHERS: tuple[dict[str, Any], ...] = (
     {"kind": "secrets"},
     {"kind": "exfiltration"},
     {"kind": "abuse"},
+    {"kind": "gibberish"},
 )
 
 
