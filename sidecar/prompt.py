@@ -35,7 +35,9 @@ class Prompt(Struct, frozen=True):
     `api` is the format's name (`openai.chat`, `anthropic.messages`, ...). `images`, `tools`, `messages` and `files`
     (audio, documents and other attachments that are no text) are counts; `input_ids` counts the entries of a prompt
     given as numbers, which nobody can inspect. `max_output_tokens` is None when the caller left it to the API's
-    default. `parameters` is the decoded body, for rules about its fields. Text is never logged.
+    default. `prefilled`: the last message is the assistant's, to be continued. `claims_system`: a body of an unknown
+    API has a member or a message that other APIs take for the operator's text. `parameters` is the decoded body, for
+    rules about its fields. Text is never logged.
     """
 
     api: str
@@ -50,6 +52,8 @@ class Prompt(Struct, frozen=True):
     body_bytes: int = 0
     files: int = 0
     input_ids: int = 0
+    prefilled: bool = False
+    claims_system: bool = False
     parameters: Mapping[str, object] = {}
 
     def __repr__(self) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import partial
-from urllib.parse import unquote
 
-from sidecar.apis.documents import decode_base64
+from sidecar.apis.documents import read_base64
 from sidecar.apis.format import ApiFormat
 from sidecar.apis.parts import Attachments
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import Object, collect, integer, objects, refuse_lookalikes, string
+from sidecar.apis.text import Object, author, collect, collect_rest, integer, objects, refuse_lookalikes
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
 
-_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)\Z")
-_ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
+_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream)\Z", re.IGNORECASE)
+_ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 _KNOWN = frozenset(
     {"messages", "system", "toolConfig", "inferenceConfig", "guardrailConfig", "additionalModelRequestFields",
      "additionalModelResponseFieldPaths", "promptVariables", "requestMetadata", "performanceConfig"}
@@ -25,11 +24,22 @@ _KNOWN = frozenset(
 _READ = frozenset({"messages", "system", "toolConfig", "inferenceConfig", "guardrailConfig", "performanceConfig"})
 _MESSAGE = frozenset({"role", "content"})
 _BLOCK = frozenset(
-    {"text", "image", "document", "video", "toolUse", "toolResult", "guardContent", "reasoningContent", "cachePoint"}
+    {
+        "text",
+        "image",
+        "document",
+        "video",
+        "audio",
+        "toolUse",
+        "toolResult",
+        "guardContent",
+        "reasoningContent",
+        "searchResult",
+        "cachePoint",
+    }
 )
-_MEDIA = {"image": True, "document": False, "video": False}
-_BLOCK_READ = frozenset({*_MEDIA, "toolResult", "cachePoint"})
-_TEXT_FORMATS = frozenset({"txt", "csv", "html", "md"})
+_MEDIA = {"image": True, "document": False, "video": False, "audio": False}
+_BLOCK_READ = frozenset({*_MEDIA, "toolResult", "searchResult"})
 _BYTES = frozenset({"bytes", "format", "s3Location"})
 
 
@@ -38,7 +48,7 @@ def match(method: str, path: str) -> ApiFormat | None:
     found = _PATH.search(path) if method == "POST" else None
     if found is None:
         return None
-    return replace(_STREAM if found[2] == "converse-stream" else _WHOLE, model=unquote(found[1]))
+    return replace(_STREAM if found[2].lower() == "converse-stream" else _WHOLE, model=found[1])
 
 
 def read(body: bytes, *, content_type: str, model: str | None, stream: bool) -> Prompt:  # noqa: ARG001
@@ -50,12 +60,10 @@ def read(body: bytes, *, content_type: str, model: str | None, stream: bool) -> 
     for index, block in enumerate(objects(fields, "system")):
         _read_block(block, Role.SYSTEM, f"system[{index}]", segments, attachments)
     messages = objects(fields, "messages")
+    role = None
     for index, message in enumerate(messages):
         refuse_lookalikes(message, _MESSAGE)
-        author = string(message, "role")
-        if author is None:
-            raise InvalidBody("invalid_field", "messages.role")
-        role = _ROLES.get(author, Role.USER)
+        role = author(message, _ROLES, f"messages[{index}]", segments)
         for place, block in enumerate(objects(message, "content")):
             _read_block(block, role, f"messages[{index}].content[{place}]", segments, attachments)
         collect(message, role, f"messages[{index}]", segments, skip=_MESSAGE)
@@ -63,7 +71,7 @@ def read(body: bytes, *, content_type: str, model: str | None, stream: bool) -> 
     collect(tools, Role.SYSTEM, "toolConfig.tools", segments)
     inference = _member(fields, "inferenceConfig")
     collect(inference, Role.USER, "inferenceConfig", segments)
-    collect(fields, Role.USER, "", segments, skip=_READ)
+    collect_rest(fields, segments, read=_READ)
     return Prompt(
         api="bedrock.converse",
         model=model,
@@ -75,6 +83,7 @@ def read(body: bytes, *, content_type: str, model: str | None, stream: bool) -> 
         tools=len(tools) if type(tools) is list else 0,
         body_bytes=len(body),
         files=attachments.files,
+        prefilled=role is Role.ASSISTANT,
         parameters=fields,
     )
 
@@ -93,8 +102,10 @@ def _read_block(block: Object, role: Role, path: str, into: list[Segment], attac
             source = media.get("source")
             collect(source, Role.TOOL, f"{path}.{name}.source", into, skip=_BYTES)
             data = source.get("bytes") if type(source) is dict else None
-            if type(data) is str and media.get("format") in _TEXT_FORMATS:
-                into.append(Segment(Role.TOOL, decode_base64(data), f"{path}.{name}.source.bytes"))
+            text = read_base64(data) if type(data) is str else None
+            if text:
+                into.append(Segment(Role.TOOL, text, f"{path}.{name}.source.bytes"))
+    collect(block.get("searchResult"), Role.TOOL, f"{path}.searchResult", into)
     if "toolResult" in block:
         result = _member(block, "toolResult")
         for index, inner in enumerate(objects(result, "content")):

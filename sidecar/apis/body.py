@@ -25,18 +25,20 @@ def decode(request: HttpRequest, settings: BodySettings) -> bytes | None:
     """
     body = request.body
     if not body:
-        if request.headers.get("content-length", _NO_LENGTH) != _NO_LENGTH:
+        if request.headers.get("content-length", _NO_LENGTH) != _NO_LENGTH or "transfer-encoding" in request.headers:
             # Envoy did not send us what it will send the upstream: `with_request_body` is not set.
             raise InvalidBody("body_missing")
         return None if request.method in _BODILESS else b""
     if len(body) > settings.max_bytes:
         raise InvalidBody("body_too_large")
     headers = request.headers
-    if _PARTIAL in headers and "true" in headers[_PARTIAL]:
+    if _PARTIAL in headers and any("true" in value.lower() for value in headers[_PARTIAL]):
         # Envoy has cut it: what it kept to itself would reach the upstream unread.
         raise InvalidBody("body_partial")
+    if "content-length" in headers and any(value.strip() != str(len(body)) for value in headers["content-length"]):
+        raise InvalidBody("body_partial")
     content_type = request.header("content-type")
-    if content_type is not None and len(content_type) > 16:
+    if content_type is not None and ";" in content_type:
         charsets = _CHARSET.findall(content_type)
         if charsets and not all(charset.lower() in _UTF_8 for charset in charsets):
             raise InvalidBody("unsupported_charset")

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from sidecar.apis.format import ApiFormat
+from sidecar.apis.format import ApiFormat, ends
 from sidecar.apis.openai_chat import ROLES
 from sidecar.apis.parts import Attachments, read_content
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import collect, collect_joined, flag, integer, objects, refuse_lookalikes, string
+from sidecar.apis.text import (
+    author,
+    collect,
+    collect_joined,
+    collect_rest,
+    flag,
+    integer,
+    objects,
+    refuse_lookalikes,
+    string,
+)
 from sidecar.decision import ErrorStyle
-from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
 
-_ROLES = ROLES | {"USER": Role.USER, "CHATBOT": Role.ASSISTANT, "SYSTEM": Role.SYSTEM, "TOOL": Role.TOOL}
+_ROLES = ROLES | {"chatbot": Role.ASSISTANT}
 _PLAIN = frozenset(
     {"temperature", "p", "k", "seed", "frequency_penalty", "presence_penalty", "safety_mode", "citation_options",
-     "prompt_truncation", "citation_quality", "logprobs", "raw_prompting", "strict_tools", "conversation_id"}
+     "prompt_truncation", "citation_quality", "logprobs", "raw_prompting", "strict_tools"}
 )  # fmt: skip
 _READ = frozenset(
-    {
-        "model",
-        "messages",
-        "message",
-        "chat_history",
-        "preamble",
-        "documents",
-        "tools",
-        "tool_results",
-        "stream",
-        "max_tokens",
-    }
+    {"model", "messages", "message", "chat_history", "tools", "stream", "max_tokens", "preamble", "conversation_id"}
 )
-_KNOWN = _READ | _PLAIN
+_KNOWN = _READ | _PLAIN | {"documents", "tool_results"}
 _MESSAGE = frozenset(
     {"role", "content", "message", "tool_calls", "tool_call_id", "tool_plan", "tool_results", "citations"}
 )
@@ -39,7 +37,7 @@ _MESSAGE_READ = frozenset({"role", "content"})
 
 def match(method: str, path: str) -> ApiFormat | None:
     """The format when the path is Cohere's, behind whatever prefix."""
-    return FORMAT if method == "POST" and path.endswith(("/v1/chat", "/v2/chat")) else None
+    return FORMAT if method == "POST" and ends(path, "/v1/chat", "/v2/chat") else None
 
 
 def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noqa: ARG001 - JSON says its own charset
@@ -50,20 +48,17 @@ def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noq
     attachments = Attachments()
     collect(fields.get("preamble"), Role.SYSTEM, "preamble", segments)
     messages = objects(fields, "chat_history") + objects(fields, "messages")
+    role = None
     for index, message in enumerate(messages):
         refuse_lookalikes(message, _MESSAGE)
-        author = string(message, "role")
-        if author is None:
-            raise InvalidBody("invalid_field", "messages.role")
-        role = _ROLES.get(author, Role.USER)
+        named = string(message, "role") or ""  # version 1 has it in upper case, and its examples in other ones
+        role = author(message | {"role": named.lower()}, _ROLES, f"messages[{index}]", segments)
         read_content(message.get("content"), role, f"messages[{index}].content", segments, attachments)
         collect(message, role, f"messages[{index}]", segments, skip=_MESSAGE_READ)
     collect(fields.get("message"), Role.USER, "message", segments)
-    for name in ("documents", "tool_results"):
-        collect(fields.get(name), Role.TOOL, name, segments)
     tools = objects(fields, "tools")
     collect_joined(tools, Role.SYSTEM, "tools", segments)
-    collect(fields, Role.USER, "", segments, skip=_KNOWN)
+    collect_rest(fields, segments, read=_READ, plain=_PLAIN)
     return Prompt(
         api="cohere.chat",
         model=string(fields, "model") if model is None else model,
@@ -75,6 +70,7 @@ def read(body: bytes, *, content_type: str, model: str | None) -> Prompt:  # noq
         tools=len(tools),
         body_bytes=len(body),
         files=attachments.files,
+        prefilled=role is Role.ASSISTANT and "message" not in fields,
         parameters=fields,
     )
 

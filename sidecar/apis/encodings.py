@@ -19,6 +19,9 @@ else:
 _LARGEST_WINDOW: Mapping[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 """8 MiB, which every decoder must support and no encoder should exceed (RFC 8878, section 3.1.1.1.2)."""
 
+_MAX_MEMBERS = 64
+"""Each copies what is behind it, so thousands of empty ones would take time in proportion to the square of the size."""
+
 
 class _Decompressor(Protocol):
     """What the standard library's decompressors have in common."""
@@ -49,7 +52,11 @@ def _members(new: Callable[[], _Decompressor], *, several: bool) -> Callable[[by
     def unpack(body: bytes, most: int) -> bytes:
         unpacked = bytearray()
         rest = body
+        members = 0
         while rest:
+            members += 1
+            if members > _MAX_MEMBERS:
+                raise InvalidBody("body_undecodable")
             stream = new()
             unpacked += stream.decompress(rest, most + 1 - len(unpacked))
             if len(unpacked) > most:

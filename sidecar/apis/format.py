@@ -36,4 +36,9 @@ class ApiFormat:
 
 
 Matcher = Callable[[str, str], ApiFormat | None]
-"""(method, canonical path) -> the format, or None: not one of mine."""
+"""(method, canonical path without escapes and without a slash at its end) -> the format, or None: not one of mine."""
+
+
+def ends(path: str, *tails: str) -> bool:
+    """Whether a path ends in one of `tails`, in whatever case."""
+    return path.lower().endswith(tails)

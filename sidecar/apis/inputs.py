@@ -28,3 +28,10 @@ def read_inputs(value: object, role: Role, path: str, into: list[Segment], attac
         return sum(read_inputs(one, role, f"{path}[{index}]", into, attachments) for index, one in enumerate(value))
     read_content(value, role, path, into, attachments)
     return 0
+
+
+def count_inputs(value: object) -> int:
+    """How many inputs there are in what `read_inputs` takes: a list of numbers is one."""
+    if type(value) is not list:
+        return int(value is not None)
+    return 1 if _NUMBERS.issuperset(map(type, value)) else len(value)

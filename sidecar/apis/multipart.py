@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from sidecar.apis.documents import decode_text, guess_text
 from sidecar.errors import InvalidBody
 
 _CHARACTER = r"[A-Za-z0-9'()+_,./:=?-]"
@@ -68,14 +68,15 @@ def parse(body: bytes, content_type: str) -> Form:
         if "filename" in parameters:
             files += 1
             names.append(parameters["filename"])
-            with suppress(UnicodeDecodeError):
-                documents.append(content.decode())
+            text = decode_text(content) or guess_text(content)
+            if text:
+                documents.append(text)
         else:
             try:
                 fields.append((parameters["name"], content.decode()))
             except UnicodeDecodeError:
                 raise InvalidBody("multipart_malformed", "text") from None
-    return Form(tuple(fields), files, tuple(names), tuple(filter(None, documents)))
+    return Form(tuple(fields), files, tuple(names), tuple(documents))
 
 
 def _read_headers(head: bytes, size: int) -> dict[str, str]:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
-from sidecar.apis.format import ApiFormat
+from sidecar.apis.format import ApiFormat, ends
 from sidecar.apis.inputs import read_inputs
 from sidecar.apis.openai_chat import ROLES
-from sidecar.apis.parts import Attachments
+from sidecar.apis.parts import Attachments, read_link
 from sidecar.apis.strict import decode_object
-from sidecar.apis.text import Object, collect, collect_joined, integer, objects, refuse_lookalikes, string
+from sidecar.apis.text import (
+    Object,
+    author,
+    collect,
+    collect_joined,
+    collect_rest,
+    integer,
+    objects,
+    refuse_lookalikes,
+    string,
+)
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
@@ -20,9 +30,9 @@ _TEXT = {
     "prompt": Role.USER,
     "suffix": Role.USER,
 }
-_PLAIN = frozenset({"keep_alive", "raw", "think", "truncate", "dimensions", "logprobs", "top_logprobs"})
-_READ = frozenset({"model", "messages", "tools", "stream", "options", "images", "context", "input"})
-_KNOWN = _READ | _PLAIN | frozenset(_TEXT)
+_PLAIN = frozenset({"keep_alive", "raw", "think", "truncate", "dimensions", "logprobs", "top_logprobs", "format"})
+_READ = frozenset({"model", "messages", "tools", "stream", "options", "images", "context", "input", *_TEXT})
+_KNOWN = _READ | _PLAIN
 _MESSAGE = frozenset({"role", "content", "images", "thinking", "tool_calls", "tool_name"})
 _OPTIONS = frozenset({"num_predict"})
 _PATHS = {
@@ -37,7 +47,7 @@ def match(method: str, path: str) -> ApiFormat | None:
     """The format when the path ends in one of Ollama's."""
     if method == "POST":
         for tail, api in _FORMATS:
-            if path.endswith(tail):
+            if ends(path, tail):
                 return api
     return None
 
@@ -51,27 +61,29 @@ def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Pro
     fields = decode_object(body)
     refuse_lookalikes(fields, _KNOWN)
     segments: list[Segment] = []
-    attachments = Attachments(images=_count(fields, "images"))
+    attachments = Attachments()
+    _read_images(fields, "", segments, attachments)
     for member, role in _TEXT.items():
         text = string(fields, member)
         if text:
             segments.append(Segment(role, text, member))
     messages = objects(fields, "messages")
+    last: Role | None = None
     for index, message in enumerate(messages):
+        path = f"messages[{index}]"
         refuse_lookalikes(message, _MESSAGE)
-        author = string(message, "role")
-        if author is None:
-            raise InvalidBody("invalid_field", "messages.role")
-        attachments.images += _count(message, "images")
-        collect(message, ROLES.get(author, Role.USER), f"messages[{index}]", segments, skip=_MESSAGE_SKIPPED)
-    input_ids = read_inputs(fields.get("input"), Role.USER, "input", segments, attachments) + _count(fields, "context")
+        last = author(message, ROLES, path, segments)
+        collect(message, last, path, segments, skip=_MESSAGE_SKIPPED)
+        _read_images(message, f"{path}.", segments, attachments)
+    input_ids = read_inputs(fields.get("input"), Role.USER, "input", segments, attachments)
+    input_ids += len(_list(fields, "context"))
     tools = objects(fields, "tools")
     collect_joined(tools, Role.SYSTEM, "tools", segments)
     options = fields.get("options")
     if type(options) is dict:
         refuse_lookalikes(options, _OPTIONS)
         collect(options, Role.USER, "options", segments)
-    collect(fields, Role.USER, "", segments, skip=_KNOWN)
+    collect_rest(fields, segments, read=_READ, plain=_PLAIN)
     return Prompt(
         api=name,
         model=string(fields, "model") if model is None else model,
@@ -83,6 +95,7 @@ def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Pro
         tools=len(tools),
         body_bytes=len(body),
         files=attachments.files,
+        prefilled=last is Role.ASSISTANT,
         input_ids=input_ids,
         parameters=fields,
     )
@@ -98,13 +111,20 @@ def _limit(options: Object) -> int | None:
     return integer(options, "num_predict")
 
 
-def _count(fields: Object, name: str) -> int:
+def _read_images(fields: Object, path: str, into: list[Segment], attachments: Attachments) -> None:
+    images = _list(fields, "images")
+    attachments.images += len(images)
+    for index, image in enumerate(images):
+        read_link(image, Role.TOOL, f"{path}images[{index}]", into, encoded=True)
+
+
+def _list(fields: Object, name: str) -> list[object]:
     value = fields.get(name)
     if value is None:
-        return 0
+        return []
     if type(value) is not list:
         raise InvalidBody("invalid_field", name)
-    return len(value)
+    return value
 
 
 _FORMATS = tuple((tail, ApiFormat(name, ErrorStyle.OPENAI, partial(read, name=name))) for tail, name in _PATHS.items())

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from sidecar.apis.format import ApiFormat
+from sidecar.apis.format import ApiFormat, ends
 from sidecar.apis.multipart import parse
 from sidecar.apis.openai_chat import deployed
+from sidecar.apis.parts import read_link
+from sidecar.apis.strict import decode_object
+from sidecar.apis.text import collect_rest, count, flag, is_word, read_name, refuse_lookalikes, string
 from sidecar.decision import ErrorStyle
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Prompt, Role, Segment
@@ -18,9 +21,12 @@ _PATHS = {
     "/images/variations": "openai.images",
 }
 _PLAIN = frozenset(
-    {"model", "n", "stream", "size", "quality", "response_format", "temperature", "language", "user", "background",
+    {"n", "stream", "size", "quality", "response_format", "temperature", "language", "user", "background",
      "output_format", "input_fidelity", "chunking_strategy"}
 )  # fmt: skip
+_JSON_IMAGES = ("image", "images", "mask")
+_JSON_READ = frozenset({"model", "n", "stream", *_JSON_IMAGES})
+_JSON_KNOWN = _JSON_READ | _PLAIN | {"prompt"}
 _ONCE = frozenset({"model", "prompt", "n", "stream"})
 
 
@@ -28,13 +34,18 @@ def match(method: str, path: str) -> ApiFormat | None:
     """The format when the path ends in one of these."""
     if method == "POST":
         for tail, api in _FORMATS:
-            if path.endswith(tail):
+            if ends(path, tail):
                 return deployed(api, path)
     return None
 
 
 def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Prompt:
-    """The form's fields, prompt included, and the names of its files. Of the files only those of text are read."""
+    """The form's fields, prompt included, and the names of its files. Of the files only those of text are read.
+
+    Edits of images that are elsewhere may be asked for in JSON.
+    """
+    if name == "openai.images" and not content_type.lstrip().lower().startswith("multipart/"):
+        return _read_json(body, model)
     form = parse(body, content_type)
     segments: list[Segment] = []
     single: dict[str, str] = {}
@@ -46,7 +57,8 @@ def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Pro
                 raise InvalidBody("ambiguous_key")
             single[member] = text
         parameters[member] = text
-        if member not in _PLAIN and text:
+        read_name(member, Role.USER, "", segments)
+        if text and member != "model" and not (member in _PLAIN and is_word(text)):
             segments.append(Segment(Role.USER, text, member))
     segments += [Segment(Role.USER, file_name, "filename") for file_name in form.file_names if file_name]
     segments += [Segment(Role.TOOL, text, "file") for text in form.documents]
@@ -63,6 +75,28 @@ def read(body: bytes, *, content_type: str, model: str | None, name: str) -> Pro
         body_bytes=len(body),
         files=0 if name == "openai.images" else form.files,
         parameters=parameters,
+    )
+
+
+def _read_json(body: bytes, model: str | None) -> Prompt:
+    fields = decode_object(body)
+    refuse_lookalikes(fields, _JSON_KNOWN)
+    segments: list[Segment] = []
+    images = 0
+    for member in _JSON_IMAGES:
+        value = fields.get(member)
+        images += len(value) if type(value) is list else value is not None
+        read_link(value, Role.USER, member, segments, encoded=True)
+    collect_rest(fields, segments, read=_JSON_READ, plain=_PLAIN)
+    return Prompt(
+        api="openai.images",
+        model=string(fields, "model") if model is None else model,
+        segments=tuple(segments),
+        stream=flag(fields, "stream"),
+        choices=count(fields, "n"),
+        images=images,
+        body_bytes=len(body),
+        parameters=fields,
     )
 
 

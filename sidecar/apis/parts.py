@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sidecar.apis.documents import read_data_url
-from sidecar.apis.text import Object, collect, refuse_lookalikes
+from sidecar.apis.documents import is_data_url, read_base64, read_data_url
+from sidecar.apis.text import Object, below, collect, refuse_lookalikes
 from sidecar.errors import InvalidBody
 from sidecar.prompt import Role, Segment
 
-_IMAGES = frozenset({"image_url", "image"})
-_FILES = frozenset({"input_audio", "audio_url", "video_url", "file"})
+_IMAGES = frozenset({"image_url", "image", "image_embeds", "image_pil"})
+_FILES = frozenset(
+    {"input_audio", "audio_url", "audio_embeds", "video_url", "input_video", "file", "file_data", "file_url"}
+)
 _ATTACHED = _IMAGES | _FILES
-_OPAQUE = frozenset({"data", "file_data"})
-_LONGEST_NAME = 40
-_PART = frozenset({"type", "text"}) | _ATTACHED
+_TENSORS = "prompt_embeds"
+_SKIPPED = _ATTACHED | {_TENSORS}
+_TENSORS_SKIPPED = _SKIPPED | {"data"}
+_ENCODED = frozenset({"file_data", "image_embeds", "audio_embeds"})
+_BASE64 = frozenset({"data", "file_data", "bytes", "b64_json"})
+_PART = frozenset({"type", "text"}) | _SKIPPED
+_TEXT_KINDS = frozenset({"text", "input_text", "output_text"})
 
 
 @dataclass(slots=True)
 class Attachments:
-    """What a prompt carries besides text, counted while it is read."""
+    """What a prompt carries besides text, counted while it is read. `input_ids` is as in Prompt."""
 
     images: int = 0
     files: int = 0
+    input_ids: int = 0
 
 
 def read_content(content: object, role: Role, path: str, into: list[Segment], attachments: Attachments) -> None:
@@ -42,32 +49,48 @@ def read_content(content: object, role: Role, path: str, into: list[Segment], at
             raise InvalidBody("invalid_field", "content")
         else:
             text = part.get("text")
-            if type(text) is str and len(part) == 2 and "type" in part:
+            if type(text) is str and len(part) == 2 and part.get("type") in _TEXT_KINDS:
                 into.append(Segment(role, text, f"{where}.text"))
             else:
-                refuse_lookalikes(part, _PART)
-                _read_part(part, role, where, into, attachments)
+                read_part(part, role, where, into, attachments)
 
 
-def _read_part(part: Object, role: Role, path: str, into: list[Segment], attachments: Attachments) -> None:
+def read_part(part: Object, role: Role, path: str, into: list[Segment], attachments: Attachments) -> None:
+    """Append the text of one part, and count what else it is."""
+    refuse_lookalikes(part, _PART)
+    kind = part.get("type")
+    images = files = 0
     for name, value in part.items():
-        if name in _IMAGES:
-            attachments.images += 1
-            read_link(value, role, f"{path}.{name}", into)
-        elif name in _FILES:
-            attachments.files += 1
-            read_link(value, role, f"{path}.{name}", into)
-    collect(part, role, path, into, skip=_ATTACHED)
+        if name in _ATTACHED:
+            images += name in _IMAGES
+            files += name in _FILES
+            read_link(value, role, f"{path}.{name}", into, encoded=name in _ENCODED)
+    if not images + files and type(kind) is str:  # one that is named only by an id
+        images, files = "image" in kind, "file" in kind
+    attachments.images += images
+    attachments.files += files
+    attachments.input_ids += _TENSORS in part or kind == _TENSORS
+    collect(part, role, path, into, skip=_SKIPPED if kind != _TENSORS else _TENSORS_SKIPPED)
 
 
-def read_link(value: object, role: Role, path: str, into: list[Segment]) -> None:
-    """Append what is text about an attachment: its address, its names, and its data where that is text."""
+def read_link(value: object, role: Role, path: str, into: list[Segment], *, encoded: bool = False) -> None:
+    """Append what is text about an attachment: its address, its names, and its data where that is text.
+
+    `encoded`: a string that is no address is base64.
+    """
     if type(value) is str:
-        if not value.startswith("data:"):
+        if is_data_url(value):
+            text = read_data_url(value)
+        elif encoded:
+            text = read_base64(value)
+        else:
             into.append(Segment(role, value, path))
-        elif text := read_data_url(value):
+            return
+        if text:
             into.append(Segment(Role.TOOL, text, path))
+    elif type(value) is list:
+        for index, inner in enumerate(value):
+            read_link(inner, role, below(path, f"[{index}]"), into, encoded=encoded)
     elif type(value) is dict:
         for name, inner in value.items():
-            if name not in _OPAQUE or (type(inner) is str and inner.startswith("data:")):
-                read_link(inner, role, f"{path}.{name[:_LONGEST_NAME]}", into)
+            read_link(inner, role, below(path, f".{name}"), into, encoded=name in _BASE64)

@@ -14,7 +14,10 @@ from sidecar.prompt import Prompt
 
 
 class FormatSettings(InspectorSettings):
-    """Rules about the body as data. A path names a member, and with dots a member of a member: `stream_options.x`."""
+    """Rules about the body as data. A path names a member, and with dots a member of a member: `stream_options.x`.
+
+    What is forbidden is so in every spelling (`top_k`, `topK`) and in every element of a list (`messages.name`).
+    """
 
     kind: Literal["format"]
     apis: tuple[str, ...] = Field(default=(), description="Patterns of the API formats that are served; empty: all")
@@ -32,7 +35,7 @@ class FormatInspector:
     def __init__(self, settings: FormatSettings) -> None:
         self._settings = settings
         self._required = tuple(tuple(path.split(".")) for path in settings.required)
-        self._forbidden = tuple(tuple(path.split(".")) for path in settings.forbidden)
+        self._forbidden = tuple(tuple(map(_fold, path.split("."))) for path in settings.forbidden)
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each rule that the request breaks."""
@@ -50,7 +53,7 @@ class FormatInspector:
             if not _has(fields, path):
                 yield self._finding("format.field_required")
         for path in self._forbidden:
-            if _has(fields, path):
+            if _has_like(fields, path):
                 yield self._finding("format.field_forbidden")
 
     def _finding(self, rule: str) -> Finding:
@@ -63,3 +66,18 @@ def _has(value: object, path: tuple[str, ...]) -> bool:
             return False
         value = value[name]
     return True
+
+
+def _has_like(value: object, path: tuple[str, ...]) -> bool:
+    """Whether a path is there in any spelling that some server takes (`topK`, `top_k`), or in an element of a list."""
+    if not path:
+        return True
+    if isinstance(value, list):
+        return any(_has_like(inner, path) for inner in value)
+    return isinstance(value, Mapping) and any(
+        _fold(name) == path[0] and _has_like(inner, path[1:]) for name, inner in value.items()
+    )
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", "").casefold()

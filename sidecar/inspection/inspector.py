@@ -34,13 +34,16 @@ class InspectorSettings(Settings):
     unless_scopes: tuple[str, ...] = Field(default=(), description="Not for callers who hold one of these scopes")
 
     def applies(self, *, route: str, plan: str, tenant: str, model: str, scopes: frozenset[str]) -> bool:
-        """Whether the inspector looks at a request with these names; "" is a name that is unknown."""
+        """Whether the inspector looks at a request with these names; "" is a name that is unknown.
+
+        A request that names no model may be answered by any, so that what applies to one model applies to it.
+        """
         return (
             scopes.isdisjoint(self.unless_scopes)
             and _listed(route, self.routes)
             and _listed(plan, self.plans)
             and _listed(tenant, self.tenants)
-            and _listed(model, self.models)
+            and (not model or _listed(model, self.models))
         )
 
     @property

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +18,16 @@ from sidecar.inspection.inspector import InspectorSettings
 from sidecar.inspection.patterns import PatternSet, read_patterns
 from sidecar.prompt import Prompt, Role, Segment
 from sidecar.settings import LocalPath
+
+# Stop sequences hold these marks for good reasons, and no model is shown them.
+_STOP = re.compile(
+    r"(?:options\.|generationConfig\.|inferenceConfig\.)?(?:stop|stop_sequences|stopSequences)(?:\[\d+\])?\Z"
+)
+_PART = re.compile(r"\.(?:content|parts)\b")
+_TOOLS = re.compile(
+    r"(?:requests\[\d+\]\.(?:params\.)?|file\[\d+\]\[\d+\]\.body\.|generateContentRequest\.)?"
+    r"(?:(?:tools|functions)\[|toolConfig)"
+)
 
 
 class SystemText(StrEnum):
@@ -37,6 +49,9 @@ class IsolationSettings(InspectorSettings):
     system_files: tuple[LocalPath, ...] = Field(
         default=(), description="Files with the operator's system prompts, one each, compared without outer white space"
     )
+    system_required: bool = Field(
+        default=False, description="Whether a request must have system text: with listed, one of the operator's prompts"
+    )
     marks: bool = Field(default=True, description="Report marks of chat templates in text that is not the operator's")
     prefill: bool = Field(default=True, description="Whether a request may end in words put into the model's mouth")
 
@@ -56,23 +71,42 @@ class IsolationInspector:
 
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each system text that is not allowed, and for each kind of mark in each other segment."""
+        spoken = False
         for index, segment in enumerate(prompt.segments):
-            if segment.role is not Role.SYSTEM:
-                if self._settings.marks:
-                    yield from self._find_marks(segment, index)
-            elif self._is_foreign(segment):
-                yield self._finding("isolation.system_text", 1.0, index, 0, len(segment.text))
-        if not self._settings.prefill and _ends_in_prefill(prompt):
-            yield self._finding("isolation.prefill", 1.0, len(prompt.segments) - 1, 0, 0)
+            if segment.role is Role.SYSTEM and not _is_tool_definition(segment):
+                spoken = True
+                if self._is_foreign(segment):
+                    yield self._finding("isolation.system_text", 1.0, index, 0, len(segment.text))
+            elif self._settings.marks and not _STOP.match(segment.path):
+                yield from self._find_marks(segment.text, index)
+        if self._settings.marks:
+            yield from self._find_split_marks(prompt)
+        if prompt.claims_system and self._settings.system_text is not SystemText.ANY:
+            yield self._finding("isolation.system_text", 1.0, 0, 0, 0)
+        if self._settings.system_required and not spoken:
+            yield self._finding("isolation.system_missing", 1.0, 0, 0, 0)
+        if prompt.prefilled and not self._settings.prefill:
+            yield self._finding("isolation.prefill", 1.0, max(len(prompt.segments) - 1, 0), 0, 0)
 
     def _is_foreign(self, segment: Segment) -> bool:
-        if self._settings.system_text is SystemText.ANY or _is_tool_definition(segment):
+        if self._settings.system_text is SystemText.ANY:
             return False
         return self._settings.system_text is SystemText.NONE or _digest(segment.text) not in self._known
 
-    def _find_marks(self, segment: Segment, index: int) -> Iterator[Finding]:
-        for match in self._marks.find(segment.text):
+    def _find_marks(self, text: str, index: int) -> Iterator[Finding]:
+        for match in self._marks.find(text):
             yield self._finding(match.rule, match.pattern.score, index, match.start, match.end)
+
+    def _find_split_marks(self, prompt: Prompt) -> Iterator[Finding]:
+        """Marks that come about when a server joins the parts of one message."""
+        for first, parts in _messages(prompt.segments):
+            whole = "".join(parts).replace("\n", "")  # condensed prompts have parts line by line
+            if "<" not in whole and "[" not in whole:
+                continue
+            known = {match.rule for part in parts for match in self._marks.find(part)}
+            for match in self._marks.find(whole):
+                if match.rule not in known:
+                    yield self._finding(match.rule, match.pattern.score, first, 0, 0)
 
     def _finding(self, rule: str, score: float, segment: int, start: int, end: int) -> Finding:
         return Finding(
@@ -88,12 +122,16 @@ class IsolationInspector:
 
 
 def _is_tool_definition(segment: Segment) -> bool:
-    return segment.path.startswith(("tools", "functions", "toolConfig"))
+    return _TOOLS.match(segment.path) is not None
 
 
-def _ends_in_prefill(prompt: Prompt) -> bool:
-    spoken = [segment for segment in prompt.segments if segment.path.startswith(("messages", "contents", "input"))]
-    return bool(spoken) and spoken[-1].role is Role.ASSISTANT
+def _messages(segments: tuple[Segment, ...]) -> Iterator[tuple[int, list[str]]]:
+    """The texts of each message, if they are several or have several lines, with the index of the first."""
+    for (role, _), run in groupby(enumerate(segments), key=lambda one: (one[1].role, _PART.split(one[1].path)[0])):
+        parts = list(run)
+        texts = [segment.text for _, segment in parts]
+        if role is not Role.SYSTEM and (len(texts) > 1 or "\n" in texts[0]):
+            yield parts[0][0], texts
 
 
 def _digest(text: str) -> bytes:

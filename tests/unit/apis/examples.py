@@ -46,7 +46,7 @@ CASES: list[tuple[str, str, Any, list[tuple[Role, str]], dict[str, Any]]] = [
         "/v1/completions",
         {"model": "m", "prompt": ["One", "Two"], "suffix": "End", "max_tokens": 3, "n": 2, "temperature": 0},
         [(U, "One"), (U, "Two"), (U, "End")],
-        {"max_output_tokens": 3, "choices": 2, "input_ids": 0},
+        {"max_output_tokens": 3, "choices": 4, "input_ids": 0},
     ),
     ("openai.completions", "/v1/completions", {"model": "m", "prompt": [1, 2, 3]}, [], {"input_ids": 3}),
     ("openai.completions", "/v1/completions", {"model": "m", "prompt": [[1, 2], [3]]}, [], {"input_ids": 3}),
@@ -149,7 +149,7 @@ CASES: list[tuple[str, str, Any, list[tuple[Role, str]], dict[str, Any]]] = [
             ],
             "documents": ["Doc", {"id": "1", "data": {"text": "Other"}}],
         },
-        [(S, "S"), (U, "Hi"), (T, "Doc"), (T, "Other")],
+        [(S, "S"), (U, "Hi"), (T, "Doc"), (T, "1"), (T, "Other")],
         {"messages": 2},
     ),
     (

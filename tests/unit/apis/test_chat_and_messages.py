@@ -63,6 +63,7 @@ def test_a_chat_is_read_in_order_with_its_authors() -> None:
         (Role.TOOL, "Result", "messages[4].content"),
         (Role.TOOL, "Older result", "messages[5].content"),
         (Role.TOOL, "old", "messages[5].name"),
+        (Role.USER, "moderator", "messages[6].role"),
         (Role.USER, "Who is this?", "messages[6].content"),
     ]
 
@@ -97,7 +98,7 @@ def test_attachments_are_counted_and_their_data_is_not_text() -> None:
                 "content": [
                     {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}},
                     {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}},
-                    {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+                    {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZF", "format": "wav"}},
                     {"type": "file", "file": {"file_data": "data:application/pdf;base64,AA", "filename": "a b.pdf"}},
                 ],
             }

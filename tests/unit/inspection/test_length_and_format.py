@@ -68,6 +68,18 @@ def test_no_limit_finds_nothing() -> None:
             "format.field_required",
         ),
         ({"forbidden": ["logit_bias"]}, prompt(), prompt(parameters={"logit_bias": {}}), "format.field_forbidden"),
+        (
+            {"forbidden": ["generationConfig.topK"]},
+            prompt(parameters={"generationConfig": {"top_p": 1}}),
+            prompt(parameters={"generation_config": {"top_k": None}}),
+            "format.field_forbidden",
+        ),
+        (
+            {"forbidden": ["messages.name"]},
+            prompt(parameters={"messages": [{"role": "user"}], "name": "x"}),
+            prompt(parameters={"messages": [{}, {"name": "x"}]}),
+            "format.field_forbidden",
+        ),
         ({"input_ids": True}, prompt(input_ids=3), None, ""),
         ({}, prompt(), prompt(input_ids=3), "format.input_ids"),
         ({"tools": False}, prompt(), prompt(tools=1), "format.tools"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from pydantic import ValidationError
 
 from sidecar.inspection import Action, Inspection, InspectionSettings, Verdict
@@ -72,6 +73,11 @@ async def test_an_inspector_applies_where_it_says(
 ) -> None:
     room = inspection({"kind": "length", "max_bytes": 1, **narrowed})
     assert (await room.inspect(prompt(), **where)).action is (Action.DENY if denied else Action.ALLOW)
+
+
+async def test_what_applies_to_a_model_applies_where_none_is_named() -> None:
+    room = inspection({"kind": "length", "max_bytes": 1, "models": ["big-*"]})
+    assert (await room.inspect(structs.replace(prompt(), model=None))).action is Action.DENY
 
 
 async def test_a_long_prompt_is_inspected_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
