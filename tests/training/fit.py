@@ -22,7 +22,7 @@ _SHRINKAGE: Final = 1e-6
 _STEP: Final = 1.0
 _EPOCHS: Final = 8
 _ROUNDS: Final = 2
-_SPREAD: Final = 0.5  # fewer false positives on long chat texts for no loss of recall on short ones
+_SPREAD: Final = 0.4  # fewer false positives on long chat texts, and an attack in a long document is still seen
 _FLOOR: Final = -2.0  # chosen on sources left out
 
 # Some sources say less about injection than their size: persona texts are mostly story, one is about harm instead, and
