@@ -137,12 +137,11 @@ def _read_content(content: object, role: Role, path: str, into: list[Segment], a
 def _read_block(block: Object, role: Role, path: str, into: list[Segment], attachments: Attachments) -> None:
     refuse_lookalikes(block, _BLOCK)
     kind = block.get("type")
-    if type(kind) is str and (kind in _OUTSIDE or kind.endswith("_tool_result")):
-        role = Role.TOOL
-    if kind == "image":
-        attachments.images += 1
-    elif kind in _FILES:
-        attachments.files += 1
+    if type(kind) is str:
+        if kind in _OUTSIDE or kind.endswith("_tool_result"):
+            role = Role.TOOL
+        attachments.images += kind == "image"
+        attachments.files += kind in _FILES
     collect(block, role, path, into, skip=_BLOCK_READ)
     source = block.get("source")
     if type(source) is dict:

@@ -20,7 +20,7 @@ _TENSORS_SKIPPED = _SKIPPED | {"data"}
 _ENCODED = frozenset({"file_data", "image_embeds", "audio_embeds"})
 _BASE64 = frozenset({"data", "file_data", "bytes", "b64_json"})
 _PART = frozenset({"type", "text"}) | _SKIPPED
-_TEXT_KINDS = frozenset({"text", "input_text", "output_text"})
+_TEXT_KINDS = ("text", "input_text", "output_text")
 
 
 @dataclass(slots=True)
