@@ -125,10 +125,10 @@ def _marks(pieces: Pieces, size: int, _: str, rng: random.Random) -> str:
 def _likely(pieces: Pieces, size: int, _: str, rng: random.Random) -> str:
     """Of six pieces always the one that follows most easily: what a search that also minds perplexity leaves."""
     text = " "
-    for _ in range(size):
-        last = text[-1]
+    while size := size - 1:
         choice = [pieces.any(rng, 0.8) for _ in range(6)]
-        text += max(choice, key=lambda piece, last=last: pieces.pairs[last + piece[0]])  # type: ignore[misc]
+        fit = [pieces.pairs[text[-1] + piece[0]] for piece in choice]
+        text += choice[fit.index(max(fit))]
     return text
 
 

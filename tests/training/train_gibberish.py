@@ -33,12 +33,13 @@ _RELATED: Final = (
     ("record/latex", "record/reactions", "record/smiles", "record/sequences", "record/regex", "record/assembly"),
 )
 """Sources that are left out together: one would stand in for the other."""
-_BUDGET: Final = 0.002  # false positives in each group of left-out sources
+_BUDGET: Final = 0.002  # false positives in each group of sources
 _MADE: Final = ("record/", "chat/")
-"""Sources made up for training: reported, but only what people wrote sets the threshold."""
+"""Sources made up for training: they count where they have been seen; left out, only what people wrote does."""
 _REQUEST: Final = "Write a poem about the sea in autumn"
 _STEP: Final = 0.05
 _FORGIVEN: Final = 2
+_SPARE: Final = 0.3  # log-odds for sources that nobody thought of
 
 Scores = Mapping[str, Sequence[float]]
 
@@ -56,12 +57,11 @@ def main() -> None:
     found = _attacks(texts)
     print(f"{len(texts)} texts, {len(found)} suffixes", flush=True)
     alarms, recall = _left_out(texts, found)
-    threshold = 0.0
-    written = [values for source, values in _groups(alarms).items() if not source.startswith(_MADE)]
-    while any(_share(values, threshold) > _BUDGET for values in written):
-        threshold += _STEP
+    written = {source: values for source, values in _groups(alarms).items() if not source.startswith(_MADE)}
+    model = fit(texts, found, fit_gate(texts, found))
+    threshold = _threshold(_groups(_scores(model, texts)), start=_threshold(written)) + _SPARE
     print(_tables(alarms, recall, threshold), flush=True)
-    model = fit(texts, found, fit_gate(texts, found)).shifted(-threshold)
+    model = model.shifted(-threshold)
     model.save(arguments.output)
     shipped = GibberishModel.load(arguments.output)
     for name, values in _groups(_scores(shipped, texts)).items():
@@ -124,6 +124,13 @@ def _groups(alarms: Scores) -> dict[str, list[float]]:
         whole = source.partition("/")[0]
         groups[whole if whole in {"code", "families", "own"} else source] += values
     return groups
+
+
+def _threshold(groups: Scores, start: float = 0.0) -> float:
+    """The lowest log-odds, in steps from `start`, at which every group stays within its budget."""
+    while any(_share(values, start) > _BUDGET for values in groups.values()):
+        start += _STEP
+    return start
 
 
 def _share(values: Sequence[float], threshold: float) -> float:

@@ -170,7 +170,9 @@ class GibberishModel:
         """Begins and ends of what is worth scoring, with some text around it."""
         size = len(data)
         if size < BLOCK * SIGHT:
-            return np.zeros(min(size, 1), np.int64), np.full(min(size, 1), size)
+            total = int(self._gate.take(triples(data)).sum(dtype=np.int64))
+            passed = int(total > 0 and total * BLOCK * SIGHT >= self._limit * size)
+            return np.zeros(passed, np.int64), np.full(passed, size)
         skipped = size % BLOCK
         blocks = (self._gate.take(triples(data)[skipped:]).view("<u8") * _ONES) >> _TOP
         sums = np.zeros(len(blocks) + 1, np.int64)
