@@ -23,7 +23,7 @@ from sidecar.settings import LocalPath
 _STOP = re.compile(
     r"(?:options\.|generationConfig\.|inferenceConfig\.)?(?:stop|stop_sequences|stopSequences)(?:\[\d+\])?\Z"
 )
-_PART = re.compile(r"\.(?:content|parts)\b")
+_CONDENSED = 5000  # characters; longer segments are not made of parts
 _TOOLS = re.compile(
     r"(?:requests\[\d+\]\.(?:params\.)?|file\[\d+\]\[\d+\]\.body\.|generateContentRequest\.)?"
     r"(?:(?:tools|functions)\[|toolConfig)"
@@ -72,15 +72,18 @@ class IsolationInspector:
     def inspect(self, prompt: Prompt) -> Iterator[Finding]:
         """One finding for each system text that is not allowed, and for each kind of mark in each other segment."""
         spoken = False
+        marked: set[str] = set()
         for index, segment in enumerate(prompt.segments):
             if segment.role is Role.SYSTEM and not _is_tool_definition(segment):
                 spoken = True
                 if self._is_foreign(segment):
                     yield self._finding("isolation.system_text", 1.0, index, 0, len(segment.text))
             elif self._settings.marks and not _STOP.match(segment.path):
-                yield from self._find_marks(segment.text, index)
+                for match in self._marks.find(segment.text):
+                    marked.add(match.rule)
+                    yield self._finding(match.rule, match.pattern.score, index, match.start, match.end)
         if self._settings.marks:
-            yield from self._find_split_marks(prompt)
+            yield from self._find_split_marks(prompt, marked)
         if prompt.claims_system and self._settings.system_text is not SystemText.ANY:
             yield self._finding("isolation.system_text", 1.0, 0, 0, 0)
         if self._settings.system_required and not spoken:
@@ -93,20 +96,14 @@ class IsolationInspector:
             return False
         return self._settings.system_text is SystemText.NONE or _digest(segment.text) not in self._known
 
-    def _find_marks(self, text: str, index: int) -> Iterator[Finding]:
-        for match in self._marks.find(text):
-            yield self._finding(match.rule, match.pattern.score, index, match.start, match.end)
-
-    def _find_split_marks(self, prompt: Prompt) -> Iterator[Finding]:
-        """Marks that come about when a server joins the parts of one message."""
+    def _find_split_marks(self, prompt: Prompt, known: set[str]) -> Iterator[Finding]:
+        """Marks that come about when a server joins the parts of one message, unless they are known anyway."""
         for first, parts in _messages(prompt.segments):
-            whole = "".join(parts).replace("\n", "")  # condensed prompts have parts line by line
-            if "<" not in whole and "[" not in whole:
-                continue
-            known = {match.rule for part in parts for match in self._marks.find(part)}
-            for match in self._marks.find(whole):
-                if match.rule not in known:
-                    yield self._finding(match.rule, match.pattern.score, first, 0, 0)
+            whole = "".join(parts)
+            if "<" in whole or "[" in whole:
+                for match in self._marks.find(whole.replace("\n", "")):  # condensed prompts have parts line by line
+                    if match.rule not in known:
+                        yield self._finding(match.rule, match.pattern.score, first, 0, 0)
 
     def _finding(self, rule: str, score: float, segment: int, start: int, end: int) -> Finding:
         return Finding(
@@ -126,12 +123,13 @@ def _is_tool_definition(segment: Segment) -> bool:
 
 
 def _messages(segments: tuple[Segment, ...]) -> Iterator[tuple[int, list[str]]]:
-    """The texts of each message, if they are several or have several lines, with the index of the first."""
-    for (role, _), run in groupby(enumerate(segments), key=lambda one: (one[1].role, _PART.split(one[1].path)[0])):
-        parts = list(run)
-        texts = [segment.text for _, segment in parts]
-        if role is not Role.SYSTEM and (len(texts) > 1 or "\n" in texts[0]):
-            yield parts[0][0], texts
+    """The texts of each message that has several, or several short lines, with the index of the first."""
+    index = 0
+    for (role, _), run in groupby(segments, key=lambda one: (one.role, one.path.partition(".")[0])):
+        texts = [segment.text for segment in run]
+        if role is not Role.SYSTEM and (len(texts) > 1 or (len(texts[0]) < _CONDENSED and "\n" in texts[0])):
+            yield index, texts
+        index += len(texts)
 
 
 def _digest(text: str) -> bytes:

@@ -404,7 +404,7 @@ LIMITS: list[tuple[dict[str, Any], Any, Any, str]] = [
      "length.output_tokens"),
     ({"max_output_tokens": 5}, {"messages": [USER], "max_tokens": 5}, {"messages": [USER], "max_tokens": 3, "n": 2},
      "length.output_tokens"),
-    ({"max_input_tokens": 9}, {"messages": [USER]}, {"messages": [USER] * 2}, "length.input_tokens"),
+    ({"max_input_tokens": 5}, {"messages": [USER]}, {"messages": [USER] * 2}, "length.input_tokens"),
     ({"require_max_output_tokens": True}, {"messages": [USER], "max_completion_tokens": 5}, {"messages": [USER]},
      "length.output_tokens_unlimited"),
 ]  # fmt: skip
