@@ -21,7 +21,8 @@ _SHARED_LINE: Final = 0.02  # a line that this share of a source's attacks repea
 
 
 def written() -> tuple[Case, ...]:
-    """Texts written for this project, each by hand and each file by somebody else: `source` is `written/<author>`."""
+    """Texts written for this project, nearly all by language models that had not seen it, each file by another author:
+    `source` is `written/<author>`."""
     return tuple(
         replace(case, text=unicodedata.normalize("NFKC", case.text), source=f"{WRITTEN}{case.source}")
         for case in read(_WRITTEN)

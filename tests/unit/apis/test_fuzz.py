@@ -204,7 +204,7 @@ def form(content: bytes) -> bytes:
 
 
 def grows_linearly(small: Callable[[], object], large: Callable[[], object]) -> bool:
-    """Whether twice the size takes less than three times the processor's time. A busy machine is given another chance."""
+    """Whether twice the size takes less than three times as long. A busy machine is given another chance."""
     return any(seconds(large) <= 3 * max(seconds(small), 1e-3) for _ in range(3))
 
 
