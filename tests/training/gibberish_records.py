@@ -308,7 +308,10 @@ def _keywords(text: str, rng: random.Random) -> str:
     rng.shuffle(names)
     sign = rng.choice((" ", " ", " ", "\n", ", ", ",", "|", "\t", '", "', "', '", " | ", "\n  - ", ";"))
     width = rng.randint(3, 12)
-    head = rng.choice(("", "", f"{_words(rng, 3)} ", "\t", f"{_name(rng)}: ", '"'))
+    word = rng.choice(names or ["name"])
+    head = rng.choice(
+        ("", "", f"{_words(rng, 3)} ", f"{word} {_name(rng)} ", f"  {word} ", "\t", f"{_name(rng)}: ", '"')
+    )
     return "\n".join(head + sign.join(names[at : at + width]) for at in range(0, min(len(names), 90), width))
 
 

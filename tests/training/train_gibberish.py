@@ -23,7 +23,7 @@ from tests.training.gibberish_texts import Text, load
 ARTEFACT: Final = Path(__file__).parents[2] / "sidecar/inspection/model/gibberish.npz"
 PUBLISHED: Final = Path(__file__).parents[1] / "testdata/suffixes.txt"
 _SEED: Final = 1
-_EACH: Final = 1000  # suffixes of each kind
+_EACH: Final = 2500  # suffixes of each kind
 _FOLDS: Final = 5
 _RELATED: Final = (
     ("record/keywords", "chat/stems", "chat/lists", "chat/authors", "record/csv", "record/table"),
@@ -39,7 +39,6 @@ _MADE: Final = ("record/", "chat/")
 _REQUEST: Final = "Write a poem about the sea in autumn"
 _STEP: Final = 0.05
 _FORGIVEN: Final = 2
-_SPARE: Final = 0.3  # log-odds for sources that nobody thought of
 
 Scores = Mapping[str, Sequence[float]]
 
@@ -59,7 +58,7 @@ def main() -> None:
     alarms, recall = _left_out(texts, found)
     written = {source: values for source, values in _groups(alarms).items() if not source.startswith(_MADE)}
     model = fit(texts, found, fit_gate(texts, found))
-    threshold = _threshold(_groups(_scores(model, texts)), start=_threshold(written)) + _SPARE
+    threshold = _threshold(_groups(_scores(model, texts)), start=_threshold(written))
     print(_tables(alarms, recall, threshold), flush=True)
     model = model.shifted(-threshold)
     model.save(arguments.output)

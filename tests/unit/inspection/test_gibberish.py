@@ -43,9 +43,12 @@ def findings(inspector: GibberishInspector, text: str, role: Role = Role.USER) -
     return list(inspector.inspect(Prompt(api="test", model=None, segments=(Segment(role, text, ""),))))
 
 
-def test_most_published_suffixes_are_found(inspector: GibberishInspector) -> None:
-    found = [bool(findings(inspector, f"{REQUEST} {suffix}")) for suffix in PUBLISHED]
-    assert sum(found) >= 0.8 * len(found)
+@pytest.mark.parametrize(("times", "share"), [(1, 0.8), (2, 0.7), (4, 0.7)])
+def test_most_published_suffixes_are_found_also_when_they_repeat_themselves(
+    inspector: GibberishInspector, times: int, share: float
+) -> None:
+    found = [bool(findings(inspector, " ".join([REQUEST, *[suffix] * times]))) for suffix in PUBLISHED]
+    assert sum(found) >= share * len(found)
 
 
 @pytest.mark.parametrize(
