@@ -372,6 +372,7 @@ CHANGES: Final[dict[str, Callable[[str, random.Random], str]]] = {
     "percent": lambda text, rng: f"https://example.com/{_name(rng)}?q=" + urllib.parse.quote(text[:400]),
     "one_line": lambda text, _: " ".join(text.split()),
     "keywords": _keywords,
+    "repeated": lambda text, rng: "\n".join([text[: rng.randint(60, 400)]] * rng.randint(2, 6)),
     "camel": _camel,
     "fenced": lambda text, rng: f"{_words(rng, 6).capitalize()}:\n```\n{text}\n```\nWhy does it fail?",
 }
@@ -384,6 +385,7 @@ CHATS: Final[dict[str, Callable[[str, random.Random], str]]] = {
     "titles": lambda text, _: text[:900].title(),
     "hashtags": _hashtags,
     "lists": _listed,
+    "again": lambda text, rng: " ".join([text[: rng.randint(60, 300)]] * rng.randint(2, 6)),
     "authors": _authors,
     "stems": _keywords,
 }

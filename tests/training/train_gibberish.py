@@ -39,6 +39,7 @@ _MADE: Final = ("record/", "chat/")
 _REQUEST: Final = "Write a poem about the sea in autumn"
 _STEP: Final = 0.05
 _FORGIVEN: Final = 2
+_SPARE: Final = 0.3  # log-odds for sources that nobody thought of
 
 Scores = Mapping[str, Sequence[float]]
 
@@ -56,9 +57,8 @@ def main() -> None:
     found = _attacks(texts)
     print(f"{len(texts)} texts, {len(found)} suffixes", flush=True)
     alarms, recall = _left_out(texts, found)
-    written = {source: values for source, values in _groups(alarms).items() if not source.startswith(_MADE)}
     model = fit(texts, found, fit_gate(texts, found))
-    threshold = _threshold(_groups(_scores(model, texts)), start=_threshold(written))
+    threshold = _threshold(_groups(_scores(model, texts)), start=_threshold(_wholes(alarms))) + _SPARE
     print(_tables(alarms, recall, threshold), flush=True)
     model = model.shifted(-threshold)
     model.save(arguments.output)
@@ -123,6 +123,15 @@ def _groups(alarms: Scores) -> dict[str, list[float]]:
         whole = source.partition("/")[0]
         groups[whole if whole in {"code", "families", "own"} else source] += values
     return groups
+
+
+def _wholes(alarms: Scores) -> dict[str, list[float]]:
+    """Scores of prompts, code and languages that people wrote: left out, most single sources are too small to judge."""
+    wholes: dict[str, list[float]] = defaultdict(list)
+    for source, values in _groups(alarms).items():
+        if not source.startswith(_MADE):
+            wholes[source if source in {"code", "families", "own"} else "prompts"] += values
+    return wholes
 
 
 def _threshold(groups: Scores, start: float = 0.0) -> float:
