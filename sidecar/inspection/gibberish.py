@@ -18,7 +18,7 @@ _RULE = "gibberish.adversarial_suffix"
 
 
 class GibberishSettings(InspectorSettings):
-    """How sure a finding has to be. From 0.5 on, fewer than one in 500 texts of any known kind is a false alarm."""
+    """How sure a finding has to be. At 0.5, about one text in 500 of the kinds nearest to soup is a false alarm."""
 
     kind: Literal["gibberish"]
     action: Action = Field(default=Action.FLAG, description="What a finding leads to: allow, flag or deny")

@@ -21,12 +21,13 @@ _GATE_MISSES: Final = 0.02  # of all suffixes that the gate may leave to nobody 
 _GATE_LOSSES: Final = 0.02  # and in the end, of those that the model then catches
 _SURE: Final = 2.0
 _BATCH: Final = 1024
-_EPOCHS: Final = 4
+_EPOCHS: Final = 6
 _STEP: Final = 0.05
 _SHRINKAGE: Final = 1e-5
 _FIRST: Final = 10  # windows of a benign text at first; then those that look worst are added
 _ADDED: Final = 6
 _ROUNDS: Final = 3
+_REPEATED: Final = 0.12  # of the suffixes stand there more than once: what repeats itself is not readable for that
 _BETWEEN: Final = (" ", " ", " ", " ", "\n", "\n\n", ". ", ": ", "", "? ")
 
 Floats = NDArray[np.float64]
@@ -47,10 +48,13 @@ def attacks(suffixes: Sequence[Suffix], carriers: Sequence[str]) -> list[Attack]
     rng = random.Random(_SEED)
     made = []
     for suffix in suffixes:
+        text = suffix.text
+        if rng.random() < _REPEATED:
+            text = rng.choice(_BETWEEN).join([text] * rng.randint(2, 4))
         before = rng.choice(carriers)[-600:] + rng.choice(_BETWEEN) if rng.random() < 0.92 else ""
         after = rng.choice(_BETWEEN) + rng.choice(carriers)[:400] if rng.random() < 0.15 else ""
         start = len(before.encode())
-        made.append(Attack(before + suffix.text + after, suffix.kind, start, start + len(suffix.text.encode())))
+        made.append(Attack(before + text + after, suffix.kind, start, start + len(text.encode())))
     return made
 
 

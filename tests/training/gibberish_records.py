@@ -308,7 +308,10 @@ def _keywords(text: str, rng: random.Random) -> str:
     rng.shuffle(names)
     sign = rng.choice((" ", " ", " ", "\n", ", ", ",", "|", "\t", '", "', "', '", " | ", "\n  - ", ";"))
     width = rng.randint(3, 12)
-    head = rng.choice(("", "", f"{_words(rng, 3)} ", "\t", f"{_name(rng)}: ", '"'))
+    word = rng.choice(names or ["name"])
+    head = rng.choice(
+        ("", "", f"{_words(rng, 3)} ", f"{word} {_name(rng)} ", f"  {word} ", "\t", f"{_name(rng)}: ", '"')
+    )
     return "\n".join(head + sign.join(names[at : at + width]) for at in range(0, min(len(names), 90), width))
 
 
@@ -369,6 +372,7 @@ CHANGES: Final[dict[str, Callable[[str, random.Random], str]]] = {
     "percent": lambda text, rng: f"https://example.com/{_name(rng)}?q=" + urllib.parse.quote(text[:400]),
     "one_line": lambda text, _: " ".join(text.split()),
     "keywords": _keywords,
+    "repeated": lambda text, rng: "\n".join([text[: rng.randint(60, 400)]] * rng.randint(2, 6)),
     "camel": _camel,
     "fenced": lambda text, rng: f"{_words(rng, 6).capitalize()}:\n```\n{text}\n```\nWhy does it fail?",
 }
@@ -381,6 +385,7 @@ CHATS: Final[dict[str, Callable[[str, random.Random], str]]] = {
     "titles": lambda text, _: text[:900].title(),
     "hashtags": _hashtags,
     "lists": _listed,
+    "again": lambda text, rng: " ".join([text[: rng.randint(60, 300)]] * rng.randint(2, 6)),
     "authors": _authors,
     "stems": _keywords,
 }

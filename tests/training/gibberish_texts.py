@@ -21,6 +21,7 @@ _EXCERPTS: Final = 40  # of one file
 _LARGEST: Final = 400_000  # characters of one file that are looked at
 _PROJECT: Final = Path(__file__).parents[2]
 _NOT_LATIN: Final = ("ar", "hi", "ja", "ko", "ru", "uk", "zh")
+_HARDEST: Final = {"keywords", "stems", "authors", "spaced", "repeated"}  # nearest to soup of all
 _SUFFIXES: Final = {".py", ".yaml", ".md", ".lua", ".proto"}
 _OWN: Final = ("sidecar", "tests", "protos", "envoy", "k8s")
 
@@ -55,7 +56,8 @@ def load(data: Path, code: Sequence[Path]) -> list[Text]:
         by_source[f"record/{kind}"] = made
     for group, changes, origin in (("record", CHANGES, written), ("chat", CHATS, prose)):
         for name, change in changes.items():
-            by_source[f"{group}/{name}"] = [change(rng.choice(origin), rng) for _ in range(_GENERATED)]
+            count = _GENERATED * (3 if name in _HARDEST else 1)
+            by_source[f"{group}/{name}"] = [change(rng.choice(origin), rng) for _ in range(count)]
     abroad = [text for language in _NOT_LATIN for text in by_source[f"families/{language}"]]
     by_source["chat/mixed"] = [mixed(rng.choice(abroad), rng.choice(written), rng) for _ in range(_GENERATED)]
     texts: list[Text] = []
