@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -31,6 +31,8 @@ _FLOODS = 3  # windows made of the rules' own words that make a text a flood
 _FLOOD = "flood.rule_words"
 _EXCUSES = 8  # matches of one pattern that `unless` may set aside; after so many, the next one counts
 Lexicon = dict[str, dict[str, str]]
+_Place = tuple[bool, int, int]
+"""Whether the words are only talked about there, and the bytes from and to; the lesser one counts."""
 
 
 class Rule(Settings):
@@ -137,55 +139,64 @@ class RulePack:
         return cls([(name, _less(file, dropped)) for name, file in files])
 
     def match(self, text: str) -> list[RuleHit]:
-        """Each rule that matches the text, once, with the place of its first match. Time is linear in the text.
+        """Each rule that matches the text, once, with the place of its first match, or the first that is said and not
+        talked about. Time is linear in the text.
 
         A match has at most 512 bytes in a text of more than 1536. Text that is made of the rules' own words, so that
         too many of them would have to be tried, is a hit by itself (`flood.rule_words`).
         """
         data = text.lower().encode("utf-8", "replace")
-        hits: dict[str, tuple[int, int]] = {}
+        hits: dict[str, _Place] = {}
         floods = 0
         for start in range(0, max(len(data) - _OVERLAP, 1), _WINDOW - _OVERLAP):
             window = data[start : start + _WINDOW] if len(data) > _WINDOW else data
             tried = self._prefilter.candidates(window)
-            hits |= self._match_window(data, window, start, tried[:_TRIES], hits.keys())
+            self._match_window(data, window, start, tried[:_TRIES], hits)
             if len(tried) > _TRIES:
                 floods += 1
                 if floods == _FLOODS:
                     flood = RuleHit(_FLOOD, "flood", 1.0, *_characters(data, start, start + len(window)))
-                    return [*(self._hit(data, rule, *span) for rule, span in hits.items()), flood]
-        return [self._hit(data, rule, *span) for rule, span in hits.items()]
+                    return [*(self._hit(data, rule, start, end) for rule, (_, start, end) in hits.items()), flood]
+        return [self._hit(data, rule, start, end) for rule, (_, start, end) in hits.items()]
 
     def _match_window(
-        self, data: bytes, window: bytes, offset: int, tried: Iterable[int], known: Collection[str]
-    ) -> dict[str, tuple[int, int]]:
-        """The first match of each rule that isn't known to match, in a window of the data that begins at `offset`."""
-        hits: dict[str, tuple[int, int]] = {}
+        self, data: bytes, window: bytes, offset: int, tried: Iterable[int], hits: dict[str, _Place]
+    ) -> None:
+        """Add what matches in a window of the data, which begins at `offset`, and counts more than what is known."""
         for index in tried:
             rule = self._owners[index].id
-            if rule in known:
+            if rule in hits and not hits[rule][0] and hits[rule][1] < offset:
                 continue
-            span = self._first(index, data, window, offset)
-            if span and (rule not in hits or span < hits[rule]):
-                hits[rule] = span
-        return hits
+            place = self._first(index, data, window, offset)
+            if place and (rule not in hits or place < hits[rule]):
+                hits[rule] = place
 
-    def _first(self, index: int, data: bytes, window: bytes, offset: int) -> tuple[int, int] | None:
-        """Where the pattern matches first without an excuse."""
+    def _first(self, index: int, data: bytes, window: bytes, offset: int) -> _Place | None:
+        """Where the pattern matches first without an excuse; what is said goes before what is talked about."""
         matcher = self._matchers[index]
         if not matcher.search(window):  # cheaper than an iterator, and the usual end
             return None
-        excuses = self._excuses.get(self._owners[index].id)
+        rule = self._owners[index]
+        excuses = self._excuses.get(rule.id)
+        best: _Place | None = None
         for count, match in enumerate(matcher.finditer(window)):
             start, end = match.start() + offset, match.end() + offset
             if excuses is None or count == _EXCUSES or not excuses.hold(data, start, end):
-                return start, end
-        return None
+                place = self._is_mention(data, rule, start) or quoted(data, start, end), start, end
+                best = min(best or place, place)
+                if not place[0]:
+                    break
+            if count == _EXCUSES:
+                break
+        return best
+
+    def _is_mention(self, data: bytes, rule: Rule, start: int) -> bool:
+        return rule.quotable and self._mention.search(data, max(0, start - _MENTION_BEFORE), start) is not None
 
     def _hit(self, data: bytes, name: str, start: int, end: int) -> RuleHit:
         rule = self._rules[name]
         score = rule.score
-        if rule.quotable and self._mention.search(data, max(0, start - _MENTION_BEFORE), start):
+        if self._is_mention(data, rule, start):
             score *= _MENTION_DAMPING
         place = _characters(data, start, end)
         return RuleHit(rule.id, rule.category, score, *place, rule.severity, quoted(data, start, end))

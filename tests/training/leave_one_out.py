@@ -23,7 +23,7 @@ _RELATED: Final = (
 )
 
 # Kinds of benign text, and the false positives (percent, mean over the sources) that the model alone may add to each
-# at the balanced point: about half of what the whole detector may have.
+# at the balanced point: what the whole detector may have, less what the rules add.
 BUDGETS: Final = (
     (("ultrachat_200k", "ifeval", "deepset_train", "xstest", "benign_seed_tasks"), 0.9),
     (
