@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sidecar.inspection.model import InjectionModel
 
 _MODEL_RULE = "model"
+_UNSEEN = RuleHit(_MODEL_RULE, "model", 0.0, 0, 0, "medium")
 OperatingPoint = Literal["monitor", "balanced", "strict"]
 
 
@@ -86,14 +87,16 @@ class InjectionInspector:
         """The worst reading of the text, its score, and what hit in it, the surest first: rules, or the model."""
         worst: tuple[float, View, list[RuleHit]] | None = None
         for view in normalise(text):
-            hits = self._rules.match(view.text)
-            likeness, start, end = 0.0, 0, 0
-            if self._model is not None and not view.superseded:
+            if self._model is None:
+                hits, seen = self._rules.match(view.text), _UNSEEN
+            else:
                 evidence = self._model.locate(view.text)
-                likeness, start, end = evidence.score, evidence.start, evidence.end
-            score = fuse(hits, likeness, trusting=self._model is None or view.superseded or role is Role.TOOL)
+                hits = self._rules.match(view.text, evidence.doubtful)
+                likeness = 0.0 if view.superseded else evidence.score
+                seen = RuleHit(_MODEL_RULE, "model", likeness, evidence.start, evidence.end, "medium")
+            trusting = self._model is None or view.superseded or role is Role.TOOL
+            score = fuse(hits, seen.score, trusting=trusting)
             if worst is None or score > worst[0]:
-                seen = RuleHit(_MODEL_RULE, "model", likeness, start, end, "medium")
                 worst = (score, view, sorted([*hits, seen], key=lambda hit: -hit.score))
         assert worst is not None
         score, view, hits = worst

@@ -6,12 +6,17 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import hyperscan
 
 from sidecar.inspection.characters import Edits, clean
 from sidecar.inspection.decoders import RAW_READINGS, RAW_REPLACERS, READINGS, REPLACERS, Reading, Replacer
+from sidecar.inspection.places import Place, merged
 from sidecar.inspection.scanner import Scanner
+
+_DECODERS: tuple[Replacer | Reading, ...] = (*REPLACERS, *READINGS)
+_FINDERS = tuple((one.name, one.find) for one in _DECODERS if one.find is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,17 @@ def _back(edits: Edits, offset: int, *, first: bool) -> int:
 _DEPTH = 3  # disguises inside disguises
 _VIEWS = 16
 _SPARE = 1 << 16  # characters that all views but the first may hold together
-_WINDOW = 1 << 13  # of a longer text, each disguise is taken off so much, from a little before where it begins
-_BEFORE = 512
+_SHORT = 1 << 10  # characters of a text that is always taken as a whole
+_BLOCK = 1 << 9  # of a longer one, a disguise is taken off only in such blocks as show its triggers,
+_AROUND = 256  # with so much before and behind them
+_REACH = 96  # characters beyond the block's ends in which triggers may lie
+_MOST = 1 << 14  # of a text in which one disguise is taken off
+_Places = list[Place]
+_NOTHING: frozenset[str] = frozenset()
 
 
 class _Triggers:
-    """Which of some decoders a text calls for, and the byte where the first trigger of each ends."""
+    """Which of some decoders a text calls for."""
 
     def __init__(self, decoders: Iterable[Replacer] | Iterable[Reading]) -> None:
         pairs = [(trigger, one.name) for one in decoders for trigger in one.triggers]
@@ -68,12 +78,8 @@ class _Triggers:
             [trigger.encode() for trigger, _ in pairs], hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
         )
 
-    def find(self, data: bytes) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for index, end in self._scanner.scan(data):
-            name = self._names[index]
-            found[name] = min(end, found.get(name, end))
-        return found
+    def find(self, data: bytes) -> set[str]:
+        return {self._names[index] for index, _ in self._scanner.scan(data)}
 
 
 @cache
@@ -89,8 +95,8 @@ def normalise(text: str) -> tuple[View, ...]:
     """Every reading of a text that is worth inspecting, the cleaned text first.
 
     The first view is always there, also for an empty text. In the others what was encoded is decoded where it stood,
-    or all of the text is read another way; both up to three deep. Of a text beyond 8192 characters, each disguise is
-    taken off for so many characters from where it first appears. Time is linear in the text; decoded text is bounded.
+    or all of the text is read another way; both up to three deep. In a text beyond 1024 characters a disguise is taken
+    off around where it appears, from 16384 characters at most. Time is linear in the text; decoded text is bounded.
     """
     cleaned, edits = clean(text)
     views = _Views(View(cleaned, "plain", 0, len(text), edits))
@@ -103,14 +109,9 @@ def normalise(text: str) -> tuple[View, ...]:
         for reading in RAW_READINGS:
             if (read := reading.read(text)) is not None:
                 views.add(_cleaned(View(read, reading.name, 0, len(text))))
-    depths = {0: 0}
     at = 0
-    while at < len(views.found) and at < _VIEWS:
-        if depths.get(at, 1) < _DEPTH:
-            known = len(views.found)
-            if _unmask(views.found[at], views):
-                views.superseded.add(at)
-            depths.update((new, depths.get(at, 1) + 1) for new in range(known, len(views.found)))
+    while at < len(views.found):
+        _unmask(at, views)
         at += 1
     return tuple(
         replace(view, superseded=True) if index in views.superseded else view for index, view in enumerate(views.found)
@@ -122,62 +123,125 @@ class _Views:
 
     def __init__(self, first: View) -> None:
         self.found = [first]
+        self.superseded: set[int] = set()
         self._texts = {first.text}
         self._spare = _SPARE
-        self.superseded: set[int] = set()
+        self._depths = [0]
+        self._done = [_NOTHING]
 
     @property
     def full(self) -> bool:
         """Whether nothing more fits."""
         return len(self.found) >= _VIEWS or self._spare <= 0
 
-    def add(self, view: View) -> bool:
+    def depth(self, index: int) -> int:
+        """How many disguises were taken off to get that view."""
+        return self._depths[index]
+
+    def done(self, index: int) -> frozenset[str]:
+        """Readings that need not be tried on that view."""
+        return self._done[index]
+
+    def add(self, view: View, depth: int = 1, done: frozenset[str] = _NOTHING) -> bool:
         """Whether there was room for it."""
         if view.text not in self._texts and len(self.found) < _VIEWS and len(view.text) <= self._spare:
             self.found.append(view)
             self._texts.add(view.text)
             self._spare -= len(view.text)
+            self._depths.append(depth)
+            self._done.append(done)
             return True
         return False
 
 
-def _unmask(view: View, views: _Views) -> bool:
-    """Add what the text becomes without the disguises that its triggers speak of; whether one takes its place."""
-    data = view.text.lower().encode("utf-8", "replace")
-    for_replacers, for_readings = triggers()
-    triggered = for_replacers.find(data) | for_readings.find(data)
-    if not triggered:
+def _unmask(index: int, views: _Views) -> None:
+    """Add what the text becomes without the disguises that its triggers speak of."""
+    view, depth = views.found[index], views.depth(index) + 1
+    if depth > _DEPTH:
+        return
+    places = _triggered(view.text)
+    short = len(view.text) <= _SHORT
+    superseded = False
+    replacers = [one for one in REPLACERS if one.name in places]
+    for together in [replacers] if short else [[one] for one in replacers]:
+        start = view if short else _excerpt(view, places[together[0].name])
+        replaced = _replace(start, together)
+        superseded |= replaced is not start and views.add(_cleaned(replaced), depth)
+    readings = [one for one in READINGS if one.name in places and one.name not in views.done(index)]
+    local = [one for one in readings if one.local]
+    done = views.done(index).union(one.name for one in local)
+    for reading in readings:
+        start = view if short else _excerpt(view, places[reading.name])
+        added = _read(start, [reading], views, depth, done if reading.local else frozenset((reading.name,)))
+        superseded |= added and reading.certain
+    if len(local) > 1 and (shared := _shared([places[one.name] for one in local])):
+        _read(view if short else _excerpt(view, shared), local, views, depth, done)
+    if superseded and short:
+        views.superseded.add(index)
+
+
+def _read(view: View, readings: Iterable[Reading], views: _Views, depth: int, done: frozenset[str]) -> bool:
+    """Add the text read in these ways, one after the other; whether there is anything new."""
+    if views.full:
         return False
-    replacers = [one for one in REPLACERS if one.name in triggered]
-    readings = [one for one in READINGS if one.name in triggered]
-    if len(view.text) <= _WINDOW:
-        return _take_off(view, replacers, readings, views)
-    for replacer in replacers:
-        _take_off(_window(view, data, triggered[replacer.name]), [replacer], [], views)
+    text, kind = view.text, view.kind
     for reading in readings:
-        _take_off(_window(view, data, triggered[reading.name]), [], [reading], views)
-    return False
-
-
-def _take_off(view: View, replacers: Iterable[Replacer], readings: Iterable[Reading], views: _Views) -> bool:
-    replaced = _replace(view, replacers)
-    superseded = replaced is not view and views.add(_cleaned(replaced))
-    for reading in readings:
-        if views.full:
-            break
-        read = reading.read(view.text)
+        read = reading.read(text)
         if read is not None:
-            added = views.add(View(read, _kind(view, reading.name), view.start, view.end))
-            superseded = superseded or (added and reading.certain)
-    return superseded
+            text, kind = read, _kind(kind, reading.name)
+    return text is not view.text and views.add(View(text, kind, view.start, view.end), depth, done)
 
 
-def _window(view: View, data: bytes, end: int) -> View:
-    """The part of a long text that begins a little before the byte `end`."""
-    first = max(0, (end if len(data) == len(view.text) else len(data[:end].decode("utf-8", "ignore"))) - _BEFORE)
-    text = view.text[first : first + _WINDOW]
-    start, stop = view.locate(first, first + len(text))
-    return View(text, view.kind, start, stop, ((0, 0, 0, first),), view)
+def _triggered(text: str) -> dict[str, _Places]:
+    """By decoder, from where to where in the text it is worth using."""
+    places: dict[str, _Places] = {}
+    if len(text) <= _SHORT:
+        whole = [(0, len(text))]
+        places |= {name: whole for name, find in _FINDERS if next(find(text), None) is not None}
+        return places | dict.fromkeys(_called_for(text), whole)
+    for name, find in _FINDERS:
+        if found := [(max(0, at - _AROUND), min(at + _BLOCK, len(text))) for at in find(text)]:
+            places[name] = found
+    for start in range(0, len(text), _BLOCK):
+        for name in _called_for(text[max(0, start - _REACH) : start + _BLOCK + _REACH]):
+            place = max(0, start - _AROUND), min(start + _BLOCK + _AROUND, len(text))
+            places.setdefault(name, []).append(place)
+    return places
+
+
+def _called_for(text: str) -> set[str]:
+    for_replacers, for_readings = triggers()
+    data = text.lower().encode("utf-8", "replace")
+    return for_replacers.find(data) | for_readings.find(data)
+
+
+def _shared(several: Iterable[_Places]) -> _Places:
+    """The places that overlap with one of another list."""
+    ordered = sorted((*place, number) for number, places in enumerate(several) for place in places)
+    shared: _Places = []
+    for (low, high, one), (start, stop, other) in pairwise(ordered):
+        if start < high and one != other:
+            shared += (low, high), (start, stop)
+    return shared
+
+
+def _excerpt(view: View, places: _Places) -> View:
+    """The places of a long text, line by line."""
+    apart = merged(sorted(places))
+    pieces: list[str] = []
+    edits: list[tuple[int, int, int, int]] = []
+    size = last = 0
+    for low, high in apart:
+        if size >= _MOST:
+            break
+        piece = view.text[low : min(high, low + _MOST - size)]
+        edits.append((max(0, size - 1), size, last, low))
+        pieces.append(piece)
+        size += len(piece) + 1
+        last = low + len(piece)
+    start, _ = view.locate(*apart[0])
+    _, stop = view.locate(max(0, last - 1), last)
+    return View("\n".join(pieces), view.kind, start, stop, tuple(edits), view)
 
 
 def _replace(view: View, replacers: Iterable[Replacer]) -> View:
@@ -186,7 +250,7 @@ def _replace(view: View, replacers: Iterable[Replacer]) -> View:
         rewritten = replacer.decode(view.text)
         if rewritten is not None:
             text, edits = rewritten
-            view = View(text, _kind(view, replacer.name), view.start, view.end, edits, view)
+            view = View(text, _kind(view.kind, replacer.name), view.start, view.end, edits, view)
     return view
 
 
@@ -198,5 +262,5 @@ def _cleaned(view: View) -> View:
     return View(text, view.kind, view.start, view.end, None if view.edits is None else edits, view)
 
 
-def _kind(view: View, name: str) -> str:
-    return name if view.kind == "plain" else f"{view.kind}+{name}"
+def _kind(kind: str, name: str) -> str:
+    return name if kind == "plain" else f"{kind}+{name}"

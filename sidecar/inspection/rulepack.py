@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from sidecar.errors import ConfigurationError
 from sidecar.inspection.characters import fold
+from sidecar.inspection.places import Place, merged
 from sidecar.inspection.prefilter import prefilter
 from sidecar.inspection.quotation import quoted
 from sidecar.settings import Settings
@@ -26,6 +27,7 @@ _MENTION_BEFORE = 160
 _MENTION_DAMPING = 0.3
 _NEVER = "(?!)"
 _WINDOW, _OVERLAP = 1536, 512  # bytes; fewer rules are worth trying on a few sentences than on a book
+_AROUND = 80  # characters on either side of a place
 _TRIES = 120  # rules tried on a window: ordinary text asks for thirty, a text about attacks for sixty
 _FLOODS = 3  # windows made of the rules' own words that make a text a flood
 _FLOOD = "flood.rule_words"
@@ -138,49 +140,52 @@ class RulePack:
             raise ConfigurationError("inspection", "disabled_rules", f"no rule is called {min(unknown)!r}")
         return cls([(name, _less(file, dropped)) for name, file in files])
 
-    def match(self, text: str) -> list[RuleHit]:
+    def match(self, text: str, places: Sequence[Place] | None = None) -> list[RuleHit]:
         """Each rule that matches the text, once, with the place of its first match, or the first that is said and not
         talked about. Time is linear in the text.
 
-        A match has at most 512 bytes in a text of more than 1536. Text that is made of the rules' own words, so that
-        too many of them would have to be tried, is a hit by itself (`flood.rule_words`).
+        `places` are the characters (from and to, in order) at and around which to look, instead of everywhere. A match
+        has at most 512 bytes in more than 1536. Text that is made of the rules' own words, so that too many of them
+        would have to be tried, is a hit by itself (`flood.rule_words`).
         """
+        if places is not None and not places:
+            return []
         data = text.lower().encode("utf-8", "replace")
         hits: dict[str, _Place] = {}
         floods = 0
-        for start in range(0, max(len(data) - _OVERLAP, 1), _WINDOW - _OVERLAP):
-            window = data[start : start + _WINDOW] if len(data) > _WINDOW else data
-            tried = self._prefilter.candidates(window)
-            self._match_window(data, window, start, tried[:_TRIES], hits)
-            if len(tried) > _TRIES:
-                floods += 1
-                if floods == _FLOODS:
-                    flood = RuleHit(_FLOOD, "flood", 1.0, *_characters(data, start, start + len(window)))
-                    return [*(self._hit(data, rule, start, end) for rule, (_, start, end) in hits.items()), flood]
+        for low, high in [(0, len(data))] if places is None else _bytes(text, data, places):
+            size = min(high - low, _WINDOW)
+            for start in range(low, max(high - _OVERLAP, low + 1), _WINDOW - _OVERLAP):
+                end = min(start + size, high)
+                tried = self._prefilter.candidates(data[start:end])
+                self._match_window(data, start, end, tried[:_TRIES], hits)
+                if len(tried) > _TRIES:
+                    floods += 1
+                    if floods == _FLOODS:
+                        flood = RuleHit(_FLOOD, "flood", 1.0, *_characters(data, start, end))
+                        return [*(self._hit(data, rule, *place[1:]) for rule, place in hits.items()), flood]
         return [self._hit(data, rule, start, end) for rule, (_, start, end) in hits.items()]
 
-    def _match_window(
-        self, data: bytes, window: bytes, offset: int, tried: Iterable[int], hits: dict[str, _Place]
-    ) -> None:
-        """Add what matches in a window of the data, which begins at `offset`, and counts more than what is known."""
+    def _match_window(self, data: bytes, start: int, end: int, tried: Iterable[int], hits: dict[str, _Place]) -> None:
+        """Add what matches from `start` to `end` of the data, and counts more than what is known."""
         for index in tried:
             rule = self._owners[index].id
-            if rule in hits and not hits[rule][0] and hits[rule][1] < offset:
+            if rule in hits and not hits[rule][0] and hits[rule][1] < start:
                 continue
-            place = self._first(index, data, window, offset)
+            place = self._first(index, data, start, end)
             if place and (rule not in hits or place < hits[rule]):
                 hits[rule] = place
 
-    def _first(self, index: int, data: bytes, window: bytes, offset: int) -> _Place | None:
+    def _first(self, index: int, data: bytes, low: int, high: int) -> _Place | None:
         """Where the pattern matches first without an excuse; what is said goes before what is talked about."""
         matcher = self._matchers[index]
-        if not matcher.search(window):  # cheaper than an iterator, and the usual end
+        if not matcher.search(data, low, high):  # cheaper than an iterator, and the usual end
             return None
         rule = self._owners[index]
         excuses = self._excuses.get(rule.id)
         best: _Place | None = None
-        for count, match in enumerate(matcher.finditer(window)):
-            start, end = match.start() + offset, match.end() + offset
+        for count, match in enumerate(matcher.finditer(data, low, high)):
+            start, end = match.span()
             if excuses is None or count == _EXCUSES or not excuses.hold(data, start, end):
                 place = self._is_mention(data, rule, start) or quoted(data, start, end), start, end
                 best = min(best or place, place)
@@ -232,6 +237,19 @@ def _python(source: str, key: str, pattern: str) -> re.Pattern[bytes]:
         return re.compile(fold(pattern).encode(), re.DOTALL)
     except re.error as error:
         raise ConfigurationError(source, key, f"can't be compiled: {error}") from error
+
+
+def _bytes(text: str, data: bytes, places: Sequence[Place]) -> Iterator[Place]:
+    """Places in the text with what is around them, as places in its bytes."""
+    wide = merged((max(0, low - _AROUND), min(high + _AROUND, len(text))) for low, high in places)
+    if len(text) == len(data):
+        yield from wide
+        return
+    character = byte = 0
+    for low, high in wide:
+        start = byte + len(text[character:low].lower().encode("utf-8", "replace"))
+        character, byte = high, start + len(text[low:high].lower().encode("utf-8", "replace"))
+        yield start, byte
 
 
 def _characters(data: bytes, start: int, end: int) -> tuple[int, int]:

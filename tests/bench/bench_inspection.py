@@ -25,7 +25,7 @@ from sidecar.prompt import Prompt, Role, Segment
 from tests.bench import report
 from tests.training.corpus import written
 
-_DIFFERENT = 8
+_DIFFERENT = 24
 _ORDINARY = ("everyday", "role_play")
 CRAFTED = (
     "4111 1111 1111 1111 ", "1-", "541-754-3010 tel ", "a@b.", "ghp_a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2a1B2 ",

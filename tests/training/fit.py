@@ -14,8 +14,10 @@ from sklearn.linear_model import SGDClassifier
 
 from sidecar.inspection.evaluation import Case
 from sidecar.inspection.model import InjectionModel
-from sidecar.inspection.model.features import BITS, DAMPING, Indices, features, hash_tokens, windows
+from sidecar.inspection.model.features import BUCKETS, DAMPING, WORDS, features, windows
+from sidecar.inspection.model.tokens import Indices, hash_tokens
 from tests.training.corpus import WRITTEN
+from tests.training.lexicon import concepts
 
 _WINDOWS: Final = 12  # of one long text; more would only repeat its vocabulary
 _SHRINKAGE: Final = 1e-6
@@ -23,6 +25,7 @@ _STEP: Final = 1.0
 _EPOCHS: Final = 8
 _ROUNDS: Final = 2
 _SPREAD: Final = 0.4  # fewer false positives on long chat texts, and an attack in a long document is still seen
+_MEANING: Final = 0.8  # how much a concept counts beside a word while weights are fitted
 _FLOOR: Final = -2.0  # chosen on sources left out
 
 # Some sources say less about injection than their size: persona texts are mostly story, one is about harm instead, and
@@ -51,7 +54,7 @@ class Windows:
 
     @classmethod
     def of(cls, cases: Sequence[Case]) -> Windows:
-        """Rows hold the values with which the scorer weighs them."""
+        """Rows hold the values with which the scorer weighs them; those of concepts less (`_MEANING`)."""
         indices: list[Indices] = []
         scales: list[float] = []
         owner: list[int] = []
@@ -61,9 +64,11 @@ class Windows:
                 scales.append(1 / np.sqrt(part.shape[1] + DAMPING))
                 owner.append(number)
         lengths = np.array([len(row) for row in indices])
+        buckets = np.concatenate(indices)
         data = np.repeat(np.array(scales, np.float32), lengths)
+        data[buckets >= WORDS] *= _MEANING
         pointer = np.concatenate(([0], np.cumsum(lengths)))
-        rows = csr_matrix((data, np.concatenate(indices), pointer), shape=(len(lengths), 1 << BITS))
+        rows = csr_matrix((data, buckets, pointer), shape=(len(lengths), BUCKETS))
         rows.sum_duplicates()
         return cls(rows, np.asarray(owner), len(cases))
 
@@ -75,11 +80,11 @@ class Windows:
 
 
 def _windows(text: str) -> Iterator[Indices]:
-    words, stems, _ = hash_tokens(text)
-    if not len(words):
+    hashes, starts = hash_tokens(text)
+    if not len(starts):
         return
-    table = features(words, stems)
-    begin, end = windows(len(words))
+    table = features(hashes, concepts())
+    begin, end = windows(len(starts))
     for index in np.unique(np.linspace(0, len(begin) - 1, _WINDOWS).astype(int)):
         yield table[:, begin[index] : end[index]]
 
@@ -113,7 +118,10 @@ class Fitted:
     def model(self, slope: float = 1.0, middle: float = 0.0) -> InjectionModel:
         """A scorer that gives 0.5 where the log-odds are `middle`, with log-odds stretched by `slope`."""
         weights = (self.weights * slope).astype(np.float32)
-        return InjectionModel(weights, (self.bias - middle) * slope, floor=_FLOOR * slope, spread=_SPREAD * slope)
+        weights[WORDS:] *= _MEANING
+        return InjectionModel.rounded(
+            weights, (self.bias - middle) * slope, concepts(), floor=_FLOOR * slope, spread=_SPREAD * slope
+        )
 
 
 def fit(windows_: Windows, cases: Sequence[Case]) -> Fitted:
@@ -123,7 +131,7 @@ def fit(windows_: Windows, cases: Sequence[Case]) -> Fitted:
     label = attack[owner]
     chosen = np.ones(len(owner), bool)
     row_weight = weight[owner] / np.where(label, np.bincount(owner, minlength=len(cases))[owner], 1)
-    weights, bias = np.zeros(1 << BITS, np.float32), 0.0
+    weights, bias = np.zeros(BUCKETS, np.float32), 0.0
     for _ in range(_ROUNDS):
         model = SGDClassifier(
             loss="log_loss",

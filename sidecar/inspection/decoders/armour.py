@@ -6,15 +6,19 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from sidecar.inspection.decoders.decoder import Replacer, Rewritten, readable, substitute
+import re2
+
+from sidecar.inspection.decoders.decoder import MOST_FOUND, Replacer, Rewritten, readable, substitute
 
 _INFLATED = 1 << 18  # most bytes that one compressed piece may become
 _BASE64 = re.compile(
     r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*"
     r"|(?:[A-Za-z0-9+/]{4} ){5,}[A-Za-z0-9+/]{2,4})={0,3}"
 )
+_LONG = re2.compile(r"[A-Za-z0-9+/_\-]{16,}")
 _BASE32 = re.compile(r"(?<![A-Za-z2-7])(?:[A-Z2-7]{16,}(?:\r?\n[A-Z2-7]{8,})*|[a-z2-7]{16,})={0,6}")
 _HEX = re.compile(
     r"(?<![0-9a-zA-Z])(?:0x)?[0-9a-fA-F]{2}(?:[ ,:;\-\n]{0,3}(?:0x|\\x)?[0-9a-fA-F]{2}){6,}(?![0-9a-zA-Z])"
@@ -44,6 +48,16 @@ def _inflated(data: bytes) -> bytes:
     return data
 
 
+def _mixed(text: str) -> Iterator[int]:
+    found = islice(_LONG.finditer(text), MOST_FOUND)
+    return (match.start() for match in found if not _one_case(match[0]))
+
+
+def _one_case(letters: str) -> bool:
+    """Of a word, a name or a path; base64 of a text has both cases."""
+    return letters.islower() or letters.isupper()
+
+
 def _base64(text: str) -> Rewritten | None:
     def decode(match: re.Match[str]) -> str | None:
         found = _base64_text(_SPACE.sub("", match[0]))
@@ -61,8 +75,8 @@ def _base64_text(letters: str) -> str | None:
     letters = letters.rstrip("=").replace("-", "+").replace("_", "/")
     if len(letters) % 4 == 1:
         letters = letters[:-1]
-    if letters.islower() or letters.isupper():
-        return None  # a word, a name or a path; base64 of a text has both
+    if _one_case(letters):
+        return None
     try:
         data = base64.b64decode(letters + "=" * (-len(letters) % 4))
     except binascii.Error:
@@ -162,6 +176,6 @@ ARMOUR = (
     Replacer("codes", (r"[0-9]{2,3}(?:[ ,;\n|\-]{1,2}(?:0o?)?[0-9]{2,3}){6}",), _decimal),
     Replacer("base32", (r"[a-z2-7]{16}",), _base32),
     Replacer("base85", (r"<~[^~]{8}",), _base85),
-    Replacer("base64", (r"[a-z0-9+/_\-]{16}", r"(?:[a-z0-9+/]{4} ){5}"), _base64),
+    Replacer("base64", (r"(?:[a-z0-9+/]{4} ){5}",), _base64, find=_mixed),
     Replacer("base58", (r"[1-9a-z]{20}",), _base58),
 )

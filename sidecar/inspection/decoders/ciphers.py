@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import string
 
+import re2
+
 from sidecar.inspection.decoders.decoder import Reading
 
 # Words that attacks can't do without; a text that has one of them *shifted* or *reversed* is read that way.
@@ -74,12 +76,12 @@ _LEET = str.maketrans(
     {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s"}
     | {"!": "i", "|": "l", "+": "t", "\u20ac": "e", "\u00a3": "l"}
 )
-_LEET_WORD = re.compile(r"[\w@$!|+\u20ac\u00a3]{2,40}")
+_LEET_WORD = re2.compile(r"[\pL\pN_@$!|+\x{20ac}\x{a3}]*[013-9@$!|+\x{20ac}\x{a3}][\pL\pN_@$!|+\x{20ac}\x{a3}]*")
 _LETTER = re.compile("[a-zA-Z]")
 
 
-def _leet_word(match: re.Match[str]) -> str:
-    word = match[0]
+def _leet_word(match: re2._Match) -> str:
+    word = str(match[0])
     core = word.rstrip("!|+")
     return core.translate(_LEET) + word[len(core) :] if _LETTER.search(core) else word
 
@@ -159,6 +161,7 @@ CIPHERS = (
             r"\b[0134578@$!|][a-z]{2}.{0,40}[a-z][0134578@$!|][a-z]",
         ),
         _leet,
+        local=True,
     ),
     Reading("pig_latin", (r"(?:\b[a-z]{2,14}ay\b[^a-z]{1,3}(?:[a-z]{1,3}[^a-z]{1,3})?){4}",), _pig_latin),
 )

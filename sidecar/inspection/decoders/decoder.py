@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sidecar.inspection.characters import Edits
 
 Rewritten = tuple[str, Edits]
+MOST_FOUND = 4096
+"""Places that `find` looks at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replacer:
-    """Takes a disguise off where it stands. `decode` gives the new text and its edits, or None."""
+    """Takes a disguise off where it stands. `decode` gives the new text and its edits, or None.
+
+    It is worth trying where one of its `triggers` is found, or around the characters that `find` gives.
+    """
 
     name: str
     triggers: tuple[str, ...]
     decode: Callable[[str], Rewritten | None]
+    find: Callable[[str], Iterator[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Reads the whole text another way; places in the result have no place of their own in the text.
 
-    `certain`: the result holds all that the text says, so that nothing is lost by judging the result alone.
+    `triggers` and `find` are as for a Replacer. `certain`: the result holds all that the text says, so that nothing is
+    lost by judging the result alone. `local`: it changes words here and there, so that it is tried together with all
+    others that do, too.
     """
 
     name: str
     triggers: tuple[str, ...]
     read: Callable[[str], str | None]
     certain: bool = False
+    local: bool = False
+    find: Callable[[str], Iterator[int]] | None = None
 
 
 def substitute(pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str | None], text: str) -> Rewritten | None:

@@ -97,8 +97,19 @@ SPACING = (
         ),
         _spaced,
         certain=True,
+        local=True,
     ),
-    Reading("unwrapped", (r"[a-z]<[!/a-z]", r"[a-z](?:\*{1,3}|`{1,3}|[\[\](){}])[a-z]"), _unwrapped, certain=True),
+    Reading(
+        "unwrapped",
+        (
+            r"[a-z](?:<[!/a-z]|(?:\*{1,3}|`{1,3})[a-z])",
+            r"[\[({][a-z]{1,12}[\])}][a-z]",
+            r"(?:[a-z][\[({][a-z]{1,3}[\])}].{0,24}){2}",
+        ),
+        _unwrapped,
+        certain=True,
+        local=True,
+    ),
     Reading(
         "joined",
         (
@@ -106,12 +117,14 @@ SPACING = (
             r"[\"'`] {0,2}[;\n,] {0,2}[a-z0-9_]{1,12} {0,2}= {0,2}[\"'`]",
         ),
         _joined,
+        local=True,
     ),
     Reading(
         "run_together",
         (rf"[a-z_](?:{_HINTS})[a-z_]{{3}}", rf"(?:{_HINTS})[a-z._\-/|~]{{6}}", rf"[a-z]{{3}}(?:{_HINTS})"),
         _run_together,
+        local=True,
     ),
-    Reading("dehyphenated", (r"(?:[a-z]-[a-z].{0,24}){3}",), _dehyphenated, certain=True),
-    Reading("stretched", (r"i{3}|g{3}|n{3}|o{3}|r{3}|e{3}|s{3}|t{3}|v{3}|u{3}|p{3}|m{3}",), _stretched),
+    Reading("dehyphenated", (r"(?:[a-z]-[a-z].{0,24}){3}",), _dehyphenated, certain=True, local=True),
+    Reading("stretched", (r"i{3}|g{3}|n{3}|o{3}|r{3}|e{3}|s{3}|t{3}|v{3}|u{3}|p{3}|m{3}",), _stretched, local=True),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from itertools import islice
 
-from sidecar.inspection.decoders.decoder import Reading
+import re2
+
+from sidecar.inspection.decoders.decoder import MOST_FOUND, Reading
 
 _WORDS = (
     "ignore", "previous", "instructions", "disregard", "system", "prompt", "password", "reveal", "forget",
@@ -17,16 +20,13 @@ def _like(word: str) -> str:
     return rf"{word[0]}[{''.join(sorted(set(word[1:-1])))}]{{{len(word) - 3},{len(word) - 1}}}{word[-1]}"
 
 
-# The look-ahead turns nearly every word away before the words are tried one by one.
-_FIRST = "".join(sorted({word[0] for word in _WORDS}))
-_ANY = re.compile(
-    rf"\b(?=[{_FIRST}][a-z]{{4,13}}\b)(?:{'|'.join(f'({_like(word)})' for word in _WORDS)})\b", re.IGNORECASE
-)
+_ANY = re2.compile(rf"(?i)\b(?:{'|'.join(f'({_like(word)})' for word in _WORDS)})\b")
 
 
-def _right(match: re.Match[str]) -> str:
-    word = _WORDS[(match.lastindex or 1) - 1]
-    return word if len(set(word[1:-1]) ^ set(match[0].lower()[1:-1])) <= 1 else match[0]
+def _right(match: re2._Match) -> str:
+    """The word that is meant, or the same in lower case."""
+    word, found = _WORDS[(match.lastindex or 1) - 1], str(match[0]).lower()
+    return word if len(set(word[1:-1]) ^ set(found[1:-1])) <= 1 else found
 
 
 def _respelt(text: str) -> str | None:
@@ -34,4 +34,9 @@ def _respelt(text: str) -> str | None:
     return None if read.lower() == text.lower() else read
 
 
-SPELLING = (Reading("respelt", tuple(rf"\b{_like(word)}\b" for word in _WORDS), _respelt),)
+def _misspelt(text: str) -> Iterator[int]:
+    found = islice(_ANY.finditer(text), MOST_FOUND)
+    return (match.start() for match in found if _right(match) != match[0].lower())
+
+
+SPELLING = (Reading("respelt", (), _respelt, local=True, find=_misspelt),)

@@ -12,29 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidecar.errors import ConfigurationError
-from sidecar.inspection.model.features import (
-    BITS,
-    DAMPING,
-    ORDERS,
-    WINDOW,
-    Hashes,
-    Indices,
-    features,
-    hash_tokens,
-    windows,
-)
+from sidecar.inspection.model.concepts import Concepts
+from sidecar.inspection.model.features import BUCKETS, DAMPING, MEANINGS, ORDERS, WINDOW, features, windows
+from sidecar.inspection.model.tokens import Hashes, Indices, grams, hash_tokens
+from sidecar.inspection.places import Place, merged
 
 _ARTEFACT = "injection.npz"
 _MANY = 32  # windows; beyond, padding a text buys nothing more
+_LARGEST = 3.0  # log-odds; a larger weight counts no more
+_DOUBTFUL = math.log(0.02 / 0.98)  # log-odds; of a hundred attacks that rules find, the model sees all above it
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The window of a text that looks most like an attack: its characters `start` to `end`, and its score in 0..1."""
+    """The window of a text that looks most like an attack: its characters `start` to `end`, and its score in 0..1.
+
+    `doubtful` are the stretches that the model does not take for ordinary text, from and to, apart and in order.
+    """
 
     score: float
     start: int
     end: int
+    doubtful: tuple[Place, ...] = ()
 
 
 class InjectionModel:
@@ -45,16 +44,31 @@ class InjectionModel:
     that threads may share it.
     """
 
-    __slots__ = ("_bias", "_floor", "_spread", "_weights")
+    __slots__ = ("_bias", "_concepts", "_floor", "_least", "_scale", "_spread", "_weights")
 
-    def __init__(self, weights: NDArray[np.float32], bias: float, *, floor: float, spread: float) -> None:
-        """Log-odds: `floor` (below 0) is the least that a word can count, so that friendly words can't drown an attack;
-        `spread` is what each doubling of a long text takes off (in units of its natural logarithm), because the worst
-        of many windows is worse by chance."""
+    def __init__(
+        self, weights: NDArray[np.int8], scale: float, bias: float, concepts: Concepts, *, floor: float, spread: float
+    ) -> None:
+        """`concepts` are those that the weights were fitted with. Log-odds: `scale` is what a weight of 1 counts;
+        `floor` (below 0) is the least that a word can count, so that friendly words can't drown an attack; `spread` is
+        what each doubling of a long text takes off (in units of its natural logarithm), because the worst of many
+        windows is worse by chance."""
         self._weights = weights
+        self._scale = scale
         self._bias = bias
+        self._concepts = concepts
         self._floor = floor
+        self._least = np.int16(max(-(1 << 15), round(floor / scale)))
         self._spread = spread
+
+    @classmethod
+    def rounded(
+        cls, weights: NDArray[np.float32], bias: float, concepts: Concepts, *, floor: float, spread: float
+    ) -> InjectionModel:
+        """The same from weights in log-odds, in steps of a 127th of the largest that count (`_LARGEST`)."""
+        scale = min(float(np.abs(weights).max(initial=0)), _LARGEST) / 127 or 1.0
+        small = np.clip(np.round(weights / scale), -127, 127).astype(np.int8)
+        return cls(small, scale, bias, concepts, floor=floor, spread=spread)
 
     @classmethod
     def load(cls, path: Path | None = None) -> InjectionModel:
@@ -73,17 +87,27 @@ class InjectionModel:
     @classmethod
     def _read(cls, path: Path) -> InjectionModel:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            weights = np.zeros(1 << BITS, np.float32)
+            weights = np.zeros(BUCKETS, np.int8)
             weights[arrays["buckets"]] = arrays["weights"]
-            bias, floor, spread = (float(arrays[name]) for name in ("bias", "floor", "spread"))
-            return cls(weights, bias, floor=floor, spread=spread)
+            scale, bias, floor, spread = (float(arrays[name]) for name in ("scale", "bias", "floor", "spread"))
+            concepts = Concepts(arrays["slots"], arrays["concepts"])
+            return cls(weights, scale, bias, concepts, floor=floor, spread=spread)
 
     def save(self, path: Path) -> None:
-        """Write the artefact: the buckets that carry weight, as half floats."""
+        """Write the artefact: the buckets that carry weight, and the dictionary of concepts."""
         buckets = np.flatnonzero(self._weights).astype(np.uint32)
-        weights = self._weights[buckets].astype(np.float16)
-        bias, floor, spread = np.float64(self._bias), np.float64(self._floor), np.float64(self._spread)
-        np.savez_compressed(path, buckets=buckets, weights=weights, bias=bias, floor=floor, spread=spread)
+        slots, concepts = self._concepts.arrays()
+        np.savez_compressed(
+            path,
+            buckets=buckets,
+            weights=self._weights[buckets],
+            slots=slots,
+            concepts=concepts,
+            scale=np.float64(self._scale),
+            bias=np.float64(self._bias),
+            floor=np.float64(self._floor),
+            spread=np.float64(self._spread),
+        )
 
     def score(self, text: str) -> float:
         """0..1 for the most suspicious window of the text; 0 for a text without words."""
@@ -91,57 +115,74 @@ class InjectionModel:
 
     def locate(self, text: str) -> Evidence:
         """The most suspicious window of the text, with its place."""
-        words, stems, starts = hash_tokens(text)
-        if not len(words):
+        hashes, starts = hash_tokens(text)
+        if not len(starts):
             return Evidence(0.0, 0, 0)
-        logits, first, end = self._windows(words, stems)
+        logits, first, end = self._windows(hashes)
         best = int(logits.argmax())
-        last = int(end[best])
-        finish = int(starts[last]) if last < len(starts) else len(text)
-        return Evidence(_logistic(float(logits[best])), int(starts[first[best]]), finish)
+        worst = float(logits[best])
+        doubtful: tuple[Place, ...] = ()
+        if worst >= _DOUBTFUL:
+            some = np.flatnonzero(logits >= _DOUBTFUL)
+            doubtful = tuple(merged(_place(text, starts, first[one], end[one]) for one in some))
+        return Evidence(_logistic(worst), *_place(text, starts, first[best], end[best]), doubtful)
 
     def logit(self, text: str) -> float:
         """The score as log-odds; minus infinity for a text without words."""
-        words, stems, _ = hash_tokens(text)
-        return float(self._windows(words, stems)[0].max()) if len(words) else -math.inf
+        hashes, starts = hash_tokens(text)
+        return float(self._windows(hashes)[0].max()) if len(starts) else -math.inf
 
-    def _windows(self, words: Hashes, stems: Hashes) -> tuple[NDArray[np.float64], Indices, Indices]:
+    def _windows(self, hashes: Hashes) -> tuple[NDArray[np.float64], Indices, Indices]:
         """Log-odds, first word and end of every window."""
-        share = np.add.reduce(self._weights.take(features(words, stems)), axis=0)
-        sums = np.zeros(len(words) + 1)
-        np.maximum(share, self._floor).cumsum(out=sums[1:])
-        first, end = windows(len(words))
+        share = np.add.reduce(self._weights.take(features(hashes, self._concepts)), axis=0, dtype=np.int16)
+        np.maximum(share, self._least, out=share)
+        count = len(share)
+        if count <= WINDOW:
+            logit = int(share.sum(dtype=np.int64)) * self._scale / math.sqrt(count + DAMPING) + self._bias
+            return np.array([logit]), np.zeros(1, np.int64), np.array([count])
+        sums = np.zeros(count + 1, np.int64)
+        share.cumsum(out=sums[1:])
+        first, end = windows(count)
         bias = self._bias - self._spread * math.log(min(len(first), _MANY))
-        return (sums[end] - sums[first]) / np.sqrt(end - first + DAMPING) + bias, first, end
+        return (sums[end] - sums[first]) * (self._scale / np.sqrt(end - first + DAMPING)) + bias, first, end
 
     def explain(self, text: str, count: int = 10) -> list[tuple[str, float]]:
-        """The `count` n-grams that moved the score most, each with its share of the logit; negative ones speak for it.
+        """The `count` features that moved the score most, each with its share of the logit; negative ones speak for it:
+        words, and (`like ...`) what means the same as these.
 
         For a person at a terminal, never for a log: the names are the text's own words.
         """
-        words, stems, starts = hash_tokens(text)
-        if not len(words):
+        hashes, starts = hash_tokens(text)
+        if not len(starts):
             return []
         place = self.locate(text)
         inside = (starts >= place.start) & (starts < max(place.end, place.start + 1))
-        scale = 1 / math.sqrt(min(len(words), WINDOW) + DAMPING)
-        weights = self._weights[features(words, stems)] * scale
+        scale = self._scale / math.sqrt(min(len(starts), WINDOW) + DAMPING)
+        weights = self._weights[features(hashes, self._concepts)] * scale
+        carriers = np.flatnonzero(self._concepts.find(hashes, grams(hashes[0])[1:]))
+        words = _words(text, starts)
         shares: dict[str, float] = {}
         for row, column in zip(*np.nonzero(weights * inside), strict=True):
-            stem, offsets, _ = ORDERS[int(row)]
-            name = _name(text, starts, int(column), stem=stem, offsets=offsets)
+            if row < len(ORDERS):
+                found = [words[column - offset] for offset in reversed(ORDERS[row])]
+                name = " ".join(found if row < 2 else (word[:5] + "*" if len(word) > 5 else word for word in found))
+            else:
+                last = int(np.searchsorted(carriers, column))
+                offsets = reversed(MEANINGS[row - len(ORDERS)])
+                name = " ".join(("like", *(words[carriers[last - offset]] for offset in offsets)))
             shares[name] = shares.get(name, 0.0) + float(weights[row, column])
         return sorted(shares.items(), key=lambda item: -abs(item[1]))[:count]
 
 
-def _name(text: str, starts: NDArray[np.int64], last: int, *, stem: bool, offsets: tuple[int, ...]) -> str:
-    tokens = []
-    for offset in reversed(offsets):
-        begin = int(starts[last - offset])
-        following = int(starts[last - offset + 1]) if last - offset + 1 < len(starts) else len(text)
-        token = text[begin:following].split(maxsplit=1)[0].strip(".,:;!?\"'()[]{}<>").lower()
-        tokens.append(token[:5] + "*" if stem and len(token) > 5 else token)
-    return (" … " if offsets[-1] >= len(offsets) else " ").join(tokens)
+def _place(text: str, starts: Indices, first: int, end: int) -> Place:
+    """The characters from one token to before another."""
+    return int(starts[first]), int(starts[end]) if end < len(starts) else len(text)
+
+
+def _words(text: str, starts: Indices) -> list[str]:
+    ends = [*starts[1:].tolist(), len(text)]
+    parts = (text[start:end].split(maxsplit=1)[0] for start, end in zip(starts.tolist(), ends, strict=True))
+    return [part.strip(".,:;!?\"'()[]{}<>").lower() for part in parts]
 
 
 def _logistic(logit: float) -> float:

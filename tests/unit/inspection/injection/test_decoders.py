@@ -122,8 +122,7 @@ def test_finding_points_at_the_encoded_place() -> None:
     piece = base64.b64encode(ATTACK.encode()).decode()
     text = f"Hello there, please read {piece} for me."
     prompt = Prompt(api="text", model=None, segments=(Segment(Role.USER, text, "text"),))
-    finding = next(iter(INSPECTOR.inspect(prompt)))
-    assert text[finding.start : finding.end].strip() == piece
+    assert piece in {text[finding.start : finding.end].strip() for finding in INSPECTOR.inspect(prompt)}
 
 
 @pytest.mark.parametrize(
