@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -59,8 +60,10 @@ class InjectionInspector:
         point = THRESHOLDS[settings.operating_point]
         usual = {role: threshold_of(point, role) for role in Role} | dict(settings.thresholds)
         self._thresholds = {role: usual[role] for role in settings.roles}
-        triggers()  # compiled now, not at the first request
-        self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
+        with ThreadPoolExecutor(max_workers=1) as beside:  # Hyperscan compiles without the interpreter's lock
+            compiling = beside.submit(triggers)
+            self._rules = RulePack.load(settings.rule_files, without=settings.disabled_rules)
+            compiling.result()
         self._model = (model or _load_model()) if settings.model else None
 
     def threshold(self, role: Role) -> float:

@@ -62,6 +62,7 @@ _SPARE = 1 << 16  # characters that all views but the first may hold together
 _SHORT = 1 << 10  # characters of a text that is always taken as a whole
 _BLOCK = 1 << 9  # of a longer one, a disguise is taken off only in such blocks as show its triggers,
 _AROUND = 256  # with so much before and behind them
+_LONG = 1 << 18  # characters of a text from which blocks are larger, because each costs a call
 _REACH = 96  # characters beyond the block's ends in which triggers may lie
 _MOST = 1 << 14  # of a text in which one disguise is taken off
 _Places = list[Place]
@@ -202,9 +203,10 @@ def _triggered(text: str) -> dict[str, _Places]:
     for name, find in _FINDERS:
         if found := [(max(0, at - _AROUND), min(at + _BLOCK, len(text))) for at in find(text)]:
             places[name] = found
-    for start in range(0, len(text), _BLOCK):
-        for name in _called_for(text[max(0, start - _REACH) : start + _BLOCK + _REACH]):
-            place = max(0, start - _AROUND), min(start + _BLOCK + _AROUND, len(text))
+    block = _BLOCK if len(text) <= _LONG else _BLOCK * 8
+    for start in range(0, len(text), block):
+        for name in _called_for(text[max(0, start - _REACH) : start + block + _REACH]):
+            place = max(0, start - _AROUND), min(start + block + _AROUND, len(text))
             places.setdefault(name, []).append(place)
     return places
 

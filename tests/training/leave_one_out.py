@@ -25,7 +25,7 @@ _RELATED: Final = (
 # Kinds of benign text, and the false positives (percent, mean over the sources) that the model alone may add to each
 # at the balanced point: what the whole detector may have, less what the rules add.
 BUDGETS: Final = (
-    (("ultrachat_200k", "ifeval", "deepset_train", "xstest", "benign_seed_tasks"), 0.9),
+    (("ultrachat_200k", "ifeval", "deepset_train", "xstest", "benign_seed_tasks"), 0.5),
     (
         (
             "benign_codegen",
@@ -35,7 +35,7 @@ BUDGETS: Final = (
             "bipia_train",
             "mitre_frr",
         ),
-        0.4,
+        0.25,
     ),
     (("benign_roleplay", "benign_actas_zh"), 2.0),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sidecar.inspection.characters import Edits
 
 Rewritten = tuple[str, Edits]
-MOST_FOUND = 4096
+MOST_FOUND = 1024
 """Places that `find` looks at."""
 
 

@@ -9,12 +9,13 @@ in a table of weights (feature hashing, Weinberger et al. 2009).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from sidecar.inspection.model.concepts import MOST, Concepts, Numbers
-from sidecar.inspection.model.tokens import Hashes, Indices, grams
+from sidecar.inspection.model.tokens import Hashes, Indices, behind, grams
 
 _BITS: Final = 20
 _MEANING_BITS: Final = 17
@@ -32,13 +33,16 @@ ORDERS: Final = ((0,), (0, 1), (0, 1), (0, 2))
 MEANINGS: Final = ((0,), (0, 1), (0, 1), (0, 1, 2), (0, 2), (0, 1, 2, 3))
 """The same of the further rows, among the tokens that carry a concept. Of the two pairs the first minds their order."""
 ROWS: Final = len(ORDERS) + len(MEANINGS)
-_NEAR, _FAR = 6, 10
+_REACH: Final = (0, 6, 10, 10)
+"""How many tokens a concept may lie behind the one that so many places before it in the row."""
 
 _random = np.random.default_rng(20261126)
 _PLACES = _random.integers(1 << 62, 1 << 63, 2, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _SALTS = _random.integers(1 << 62, 1 << 63, (ROWS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _CONCEPTS = _random.integers(1 << 62, 1 << 63, MOST + 1, dtype=np.uint64)
-_TURN = np.uint64(3)
+_JOINS = np.array([[offsets.count(place) for place in range(len(_REACH))] for offsets in MEANINGS], np.uint64)
+_JOINS[1, 0] = 3  # so that the order counts
+_FARTHEST: Final = (slice(1, 3), slice(3, 5), slice(5, 6))  # rows by how far back they go: one, two, three
 _SHIFT = np.uint64(64 - _BITS)
 _MEANING_SHIFT = np.uint64(64 - _MEANING_BITS)
 
@@ -71,25 +75,18 @@ def features(hashes: Hashes, concepts: Concepts) -> Indices:
 
 
 def _meanings(meant: Numbers, at: Indices) -> Hashes:
-    """Of each concept: itself, the pair with the one before it in order and not, triple, pair around one, four."""
-    one = _CONCEPTS.take(meant)
-    rows = np.zeros((len(MEANINGS), len(one)), np.uint64)
-    rows[0] = one
-    if len(one) > 1:
-        near = (at[1:] - at[:-1]) <= _NEAR
-        pair = one[1:] + one[:-1]
-        rows[1, 1:] = (pair + one[1:] * _TURN) * near
-        rows[2, 1:] = pair * near
-    if len(one) > 2:
-        near = (at[2:] - at[:-2]) <= _FAR
-        rows[3, 2:] = (pair[1:] + one[:-2]) * near
-        rows[4, 2:] = (one[2:] + one[:-2]) * near
-    if len(one) > 3:
-        rows[5, 3:] = (pair[2:] + pair[:-2]) * ((at[3:] - at[:-3]) <= _FAR)
-    return rows
+    """Of each concept itself, and what it makes with those before it, as far as they are near; 0 for nothing."""
+    joined: Hashes = _JOINS @ behind(_CONCEPTS.take(meant), len(_REACH))
+    for back, rows in enumerate(_FARTHEST, 1):
+        joined[rows, :back] = 0
+        joined[rows, back:] *= at[back:] - at[:-back] <= _REACH[back]
+    return joined
 
 
+@lru_cache(maxsize=1024)
 def windows(count: int) -> tuple[Indices, Indices]:
     """First token and end of each window over `count` tokens; one window when the text is short."""
     first = np.arange(0, max(count - WINDOW, 0) + STRIDE, STRIDE) if count > WINDOW else np.zeros(1, np.int64)
-    return first, np.minimum(first + WINDOW, count)
+    end = np.minimum(first + WINDOW, count)
+    first.flags.writeable = end.flags.writeable = False
+    return first, end

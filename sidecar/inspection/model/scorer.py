@@ -19,8 +19,10 @@ from sidecar.inspection.places import Place, merged
 
 _ARTEFACT = "injection.npz"
 _MANY = 32  # windows; beyond, padding a text buys nothing more
+_CHUNK = 2048  # tokens whose features fit into a processor's cache
+_BEFORE = 16  # tokens on which those of a chunk may build
 _LARGEST = 3.0  # log-odds; a larger weight counts no more
-_DOUBTFUL = math.log(0.02 / 0.98)  # log-odds; of a hundred attacks that rules find, the model sees all above it
+_DOUBTFUL = math.log(0.03 / 0.97)  # log-odds; of a thousand attacks that rules find, the model sees all but two above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,7 @@ class InjectionModel:
 
     def _windows(self, hashes: Hashes) -> tuple[NDArray[np.float64], Indices, Indices]:
         """Log-odds, first word and end of every window."""
-        share = np.add.reduce(self._weights.take(features(hashes, self._concepts)), axis=0, dtype=np.int16)
-        np.maximum(share, self._least, out=share)
+        share = self._shares(hashes)
         count = len(share)
         if count <= WINDOW:
             logit = int(share.sum(dtype=np.int64)) * self._scale / math.sqrt(count + DAMPING) + self._bias
@@ -145,6 +146,18 @@ class InjectionModel:
         first, end = windows(count)
         bias = self._bias - self._spread * math.log(min(len(first), _MANY))
         return (sums[end] - sums[first]) * (self._scale / np.sqrt(end - first + DAMPING)) + bias, first, end
+
+    def _shares(self, hashes: Hashes) -> NDArray[np.int16]:
+        """What each token counts, with those before it."""
+        count = hashes.shape[1]
+        if count > _CHUNK:
+            parts = ((max(0, at - _BEFORE), at) for at in range(0, count, _CHUNK))
+            return np.concatenate([self._shares_of(hashes[:, low : at + _CHUNK])[at - low :] for low, at in parts])
+        return self._shares_of(hashes)
+
+    def _shares_of(self, hashes: Hashes) -> NDArray[np.int16]:
+        share = np.add.reduce(self._weights.take(features(hashes, self._concepts)), axis=0, dtype=np.int16)
+        return np.maximum(share, self._least, out=share)
 
     def explain(self, text: str, count: int = 10) -> list[tuple[str, float]]:
         """The `count` features that moved the score most, each with its share of the logit; negative ones speak for it:

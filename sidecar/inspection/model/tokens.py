@@ -120,10 +120,18 @@ def grams(words: Hashes) -> Hashes:
     Multiply-shift hashing: sums of products with random odd numbers (Dietzfelbinger et al. 1997), one number for each
     place, so that the order of words counts. The upper bits are the good ones.
     """
-    count = len(words)
-    table = np.zeros((GRAM, count), np.uint64)
-    np.multiply(words, _SALTS[0], out=table[0])
-    for row in range(1, min(GRAM, count)):
-        np.multiply(words[: count - row], _SALTS[row], out=table[row, row:])
-        table[row, row:] += table[row - 1, row:]
+    table = behind(words, GRAM)
+    table *= _SALTS
+    np.add.accumulate(table, axis=0, out=table)
+    for row in range(1, GRAM):
+        table[row, :row] = 0
+    return table
+
+
+def behind(values: Hashes, count: int) -> Hashes:
+    """Each value and those before it, shape (count, len(values)); 0 where there is none."""
+    table = np.zeros((count, len(values)), np.uint64)
+    table[0] = values
+    for row in range(1, min(count, len(values))):
+        table[row, row:] = values[:-row]
     return table

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import sidecar.inspection.model as model_package
 from sidecar.errors import ConfigurationError
-from sidecar.inspection.model import InjectionModel
+from sidecar.inspection.model import InjectionModel, scorer
 from sidecar.inspection.model.features import BUCKETS
 from sidecar.inspection.model.tokens import hash_tokens
 
@@ -118,3 +118,11 @@ def test_any_text_scores_between_zero_and_one_with_its_place_inside(text: str) -
     assert 0 <= place.start <= place.end <= len(text)
     assert (place.score > 0) == bool(len(hash_tokens(text)[1]))
     MODEL.explain(text, 3)
+
+
+def test_long_text_scores_as_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = " ".join(ATTACKS[:3] * 40)
+    monkeypatch.setattr(scorer, "_CHUNK", 1 << 20)
+    whole = MODEL.locate(text)
+    monkeypatch.setattr(scorer, "_CHUNK", 17)
+    assert MODEL.locate(text) == whole
