@@ -93,7 +93,7 @@ class InjectionInspector:
             if self._model is None:
                 hits, seen = self._rules.match(view.text), _UNSEEN
             else:
-                evidence = self._model.locate(view.text)
+                evidence = self._model.locate(view.text, role)
                 hits = self._rules.match(view.text, evidence.doubtful)
                 likeness = 0.0 if view.superseded else evidence.score
                 seen = RuleHit(_MODEL_RULE, "model", likeness, evidence.start, evidence.end, "medium")

@@ -16,7 +16,8 @@ from sidecar.inspection.evaluation import Case
 from sidecar.inspection.model import InjectionModel
 from sidecar.inspection.model.features import BUCKETS, DAMPING, WORDS, features, windows
 from sidecar.inspection.model.tokens import Indices, hash_tokens
-from tests.training.corpus import WRITTEN
+from sidecar.prompt import Role
+from tests.training.corpus import UNDECIDABLE, WRITTEN
 from tests.training.lexicon import concepts
 
 _WINDOWS: Final = 12  # of one long text; more would only repeat its vocabulary
@@ -54,21 +55,23 @@ class Windows:
 
     @classmethod
     def of(cls, cases: Sequence[Case]) -> Windows:
-        """Rows hold the values with which the scorer weighs them; those of concepts less (`_MEANING`)."""
+        """Rows hold the values with which the scorer weighs them; those of concepts less (`_MEANING`). What a tool
+        returned has every feature twice: the second half of the columns is about tools alone (Daume 2007)."""
         indices: list[Indices] = []
         scales: list[float] = []
         owner: list[int] = []
         for number, case in enumerate(cases):
             for part in _windows(case.text):
-                indices.append(part[part > 0])
+                buckets = part[part > 0]
+                indices.append(np.concatenate((buckets, buckets + BUCKETS)) if _from_tool(case) else buckets)
                 scales.append(1 / np.sqrt(part.shape[1] + DAMPING))
                 owner.append(number)
         lengths = np.array([len(row) for row in indices])
-        buckets = np.concatenate(indices)
+        columns = np.concatenate(indices)
         data = np.repeat(np.array(scales, np.float32), lengths)
-        data[buckets >= WORDS] *= _MEANING
+        data[columns % BUCKETS >= WORDS] *= _MEANING
         pointer = np.concatenate(([0], np.cumsum(lengths)))
-        rows = csr_matrix((data, buckets, pointer), shape=(len(lengths), BUCKETS))
+        rows = csr_matrix((data, columns, pointer), shape=(len(lengths), 2 * BUCKETS))
         rows.sum_duplicates()
         return cls(rows, np.asarray(owner), len(cases))
 
@@ -87,6 +90,10 @@ def _windows(text: str) -> Iterator[Indices]:
     begin, end = windows(len(starts))
     for index in np.unique(np.linspace(0, len(begin) - 1, _WINDOWS).astype(int)):
         yield table[:, begin[index] : end[index]]
+
+
+def _from_tool(case: Case) -> bool:
+    return case.role is Role.TOOL or case.source == UNDECIDABLE
 
 
 def weigh(cases: Sequence[Case]) -> Floats:
@@ -110,15 +117,16 @@ def _share(case: Case) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Weights by bucket, and bias, in the trainer's own scale."""
+    """Weights by column, and bias, in the trainer's own scale."""
 
     weights: NDArray[np.float32]
     bias: float
 
     def model(self, slope: float = 1.0, middle: float = 0.0) -> InjectionModel:
         """A scorer that gives 0.5 where the log-odds are `middle`, with log-odds stretched by `slope`."""
-        weights = (self.weights * slope).astype(np.float32)
-        weights[WORDS:] *= _MEANING
+        weights = (self.weights * slope).astype(np.float32).reshape(2, BUCKETS)
+        weights[1] += weights[0]
+        weights[:, WORDS:] *= _MEANING
         return InjectionModel.rounded(
             weights, (self.bias - middle) * slope, concepts(), floor=_FLOOR * slope, spread=_SPREAD * slope
         )
@@ -131,7 +139,7 @@ def fit(windows_: Windows, cases: Sequence[Case]) -> Fitted:
     label = attack[owner]
     chosen = np.ones(len(owner), bool)
     row_weight = weight[owner] / np.where(label, np.bincount(owner, minlength=len(cases))[owner], 1)
-    weights, bias = np.zeros(BUCKETS, np.float32), 0.0
+    weights, bias = np.zeros(2 * BUCKETS, np.float32), 0.0
     for _ in range(_ROUNDS):
         model = SGDClassifier(
             loss="log_loss",

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from sidecar.inspection.evaluation import Case
+from sidecar.prompt import Role
 from tests.training.corpus import WRITTEN
 from tests.training.fit import Fitted, Floats, Windows, fit, weigh
 
@@ -38,6 +39,7 @@ BUDGETS: Final = (
         0.25,
     ),
     (("benign_roleplay", "benign_actas_zh"), 2.0),
+    (("written/about", "written/bchat", "written/own", "written/security"), 9.0),  # about injection and prompts
 )
 _STEP: Final = 0.01
 _LEAST: Final = -20.0
@@ -69,13 +71,15 @@ def leave_one_out(windows: Windows, cases: Sequence[Case]) -> dict[tuple[str, ..
 
 
 def calibrate(fitted: Mapping[tuple[str, ...], Fitted], cases: Sequence[Case]) -> Calibration:
-    """The balanced point and the slope of log-odds, both on public sources that the scoring model never saw."""
+    """The balanced point, and on public sources the slope of log-odds; by models that never saw the source."""
     models = {source: one.model() for fold, one in fitted.items() for source in fold}
-    public = [case for case in cases if case.source in models and not case.source.startswith(WRITTEN)]
-    logits = np.array([max(models[case.source].logit(case.text), _LEAST) for case in public])
-    attack = np.array([case.attack for case in public])
-    slope = LogisticRegression(C=1e6).fit(logits[:, None], attack, weigh(public)).coef_[0, 0]
-    return Calibration(_balanced(logits, public), float(slope))
+    held = [case for case in cases if case.source in models and case.role is Role.USER]
+    logits = np.array([max(models[case.source].logit(case.text), _LEAST) for case in held])
+    public = np.array([not case.source.startswith(WRITTEN) for case in held])
+    known = [case for case, is_public in zip(held, public, strict=True) if is_public]
+    attack = np.array([case.attack for case in known])
+    slope = LogisticRegression(C=1e6).fit(logits[public, None], attack, weigh(known)).coef_[0, 0]
+    return Calibration(_balanced(logits, held), float(slope))
 
 
 def _balanced(logits: Floats, cases: Sequence[Case]) -> float:

@@ -16,13 +16,16 @@ from sidecar.inspection.model.concepts import Concepts
 from sidecar.inspection.model.features import BUCKETS, DAMPING, MEANINGS, ORDERS, WINDOW, features, windows
 from sidecar.inspection.model.tokens import Hashes, Indices, grams, hash_tokens
 from sidecar.inspection.places import Place, merged
+from sidecar.prompt import Role
 
 _ARTEFACT = "injection.npz"
 _MANY = 32  # windows; beyond, padding a text buys nothing more
 _CHUNK = 2048  # tokens whose features fit into a processor's cache
 _BEFORE = 16  # tokens on which those of a chunk may build
 _LARGEST = 3.0  # log-odds; a larger weight counts no more
-_DOUBTFUL = math.log(0.03 / 0.97)  # log-odds; of a thousand attacks that rules find, the model sees all but two above it
+_DOUBTFUL = math.log(
+    0.03 / 0.97
+)  # log-odds; of a thousand attacks that rules find, the model sees all but two above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class InjectionModel:
     def __init__(
         self, weights: NDArray[np.int8], scale: float, bias: float, concepts: Concepts, *, floor: float, spread: float
     ) -> None:
-        """`concepts` are those that the weights were fitted with. Log-odds: `scale` is what a weight of 1 counts;
+        """`weights` has shape (2, BUCKETS): for what people write, and for what tools return. `concepts` are those that
+        they were fitted with. Log-odds: `scale` is what a weight of 1 counts;
         `floor` (below 0) is the least that a word can count, so that friendly words can't drown an attack; `spread` is
         what each doubling of a long text takes off (in units of its natural logarithm), because the worst of many
         windows is worse by chance."""
@@ -89,20 +93,20 @@ class InjectionModel:
     @classmethod
     def _read(cls, path: Path) -> InjectionModel:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            weights = np.zeros(BUCKETS, np.int8)
-            weights[arrays["buckets"]] = arrays["weights"]
+            weights = np.zeros((2, BUCKETS), np.int8)
+            weights[:, arrays["buckets"]] = arrays["weights"]
             scale, bias, floor, spread = (float(arrays[name]) for name in ("scale", "bias", "floor", "spread"))
             concepts = Concepts(arrays["slots"], arrays["concepts"])
             return cls(weights, scale, bias, concepts, floor=floor, spread=spread)
 
     def save(self, path: Path) -> None:
         """Write the artefact: the buckets that carry weight, and the dictionary of concepts."""
-        buckets = np.flatnonzero(self._weights).astype(np.uint32)
+        buckets = np.flatnonzero(self._weights.any(axis=0)).astype(np.uint32)
         slots, concepts = self._concepts.arrays()
         np.savez_compressed(
             path,
             buckets=buckets,
-            weights=self._weights[buckets],
+            weights=self._weights[:, buckets],
             slots=slots,
             concepts=concepts,
             scale=np.float64(self._scale),
@@ -111,16 +115,16 @@ class InjectionModel:
             spread=np.float64(self._spread),
         )
 
-    def score(self, text: str) -> float:
+    def score(self, text: str, role: Role = Role.USER) -> float:
         """0..1 for the most suspicious window of the text; 0 for a text without words."""
-        return self.locate(text).score
+        return self.locate(text, role).score
 
-    def locate(self, text: str) -> Evidence:
+    def locate(self, text: str, role: Role = Role.USER) -> Evidence:
         """The most suspicious window of the text, with its place."""
         hashes, starts = hash_tokens(text)
         if not len(starts):
             return Evidence(0.0, 0, 0)
-        logits, first, end = self._windows(hashes)
+        logits, first, end = self._windows(hashes, role)
         best = int(logits.argmax())
         worst = float(logits[best])
         doubtful: tuple[Place, ...] = ()
@@ -129,14 +133,14 @@ class InjectionModel:
             doubtful = tuple(merged(_place(text, starts, first[one], end[one]) for one in some))
         return Evidence(_logistic(worst), *_place(text, starts, first[best], end[best]), doubtful)
 
-    def logit(self, text: str) -> float:
+    def logit(self, text: str, role: Role = Role.USER) -> float:
         """The score as log-odds; minus infinity for a text without words."""
         hashes, starts = hash_tokens(text)
-        return float(self._windows(hashes)[0].max()) if len(starts) else -math.inf
+        return float(self._windows(hashes, role)[0].max()) if len(starts) else -math.inf
 
-    def _windows(self, hashes: Hashes) -> tuple[NDArray[np.float64], Indices, Indices]:
+    def _windows(self, hashes: Hashes, role: Role) -> tuple[NDArray[np.float64], Indices, Indices]:
         """Log-odds, first word and end of every window."""
-        share = self._shares(hashes)
+        share = self._shares(hashes, self._weights[int(role is Role.TOOL)])
         count = len(share)
         if count <= WINDOW:
             logit = int(share.sum(dtype=np.int64)) * self._scale / math.sqrt(count + DAMPING) + self._bias
@@ -147,21 +151,20 @@ class InjectionModel:
         bias = self._bias - self._spread * math.log(min(len(first), _MANY))
         return (sums[end] - sums[first]) * (self._scale / np.sqrt(end - first + DAMPING)) + bias, first, end
 
-    def _shares(self, hashes: Hashes) -> NDArray[np.int16]:
+    def _shares(self, hashes: Hashes, weights: NDArray[np.int8]) -> NDArray[np.int16]:
         """What each token counts, with those before it."""
         count = hashes.shape[1]
-        if count > _CHUNK:
+        if count > _CHUNK + _BEFORE:
             parts = ((max(0, at - _BEFORE), at) for at in range(0, count, _CHUNK))
-            return np.concatenate([self._shares_of(hashes[:, low : at + _CHUNK])[at - low :] for low, at in parts])
-        return self._shares_of(hashes)
-
-    def _shares_of(self, hashes: Hashes) -> NDArray[np.int16]:
-        share = np.add.reduce(self._weights.take(features(hashes, self._concepts)), axis=0, dtype=np.int16)
-        return np.maximum(share, self._least, out=share)
+            shares = [self._shares(hashes[:, low : at + _CHUNK], weights)[at - low :] for low, at in parts]
+            return np.concatenate(shares)
+        share: NDArray[np.int16] = np.add.reduce(weights.take(features(hashes, self._concepts)), axis=0, dtype=np.int16)
+        np.maximum(share, self._least, out=share)
+        return share
 
     def explain(self, text: str, count: int = 10) -> list[tuple[str, float]]:
-        """The `count` features that moved the score most, each with its share of the logit; negative ones speak for it:
-        words, and (`like ...`) what means the same as these.
+        """The `count` features that moved the score most, each with its share of the logit; negative ones speak for the
+        text. They are words, and (`like ...`) whatever means the same as these.
 
         For a person at a terminal, never for a log: the names are the text's own words.
         """
@@ -171,7 +174,7 @@ class InjectionModel:
         place = self.locate(text)
         inside = (starts >= place.start) & (starts < max(place.end, place.start + 1))
         scale = self._scale / math.sqrt(min(len(starts), WINDOW) + DAMPING)
-        weights = self._weights[features(hashes, self._concepts)] * scale
+        weights = self._weights[0][features(hashes, self._concepts)] * scale
         carriers = np.flatnonzero(self._concepts.find(hashes, grams(hashes[0])[1:]))
         words = _words(text, starts)
         shares: dict[str, float] = {}
