@@ -89,21 +89,27 @@ class InjectionInspector:
     def judge(self, text: str, role: Role = Role.USER) -> tuple[float, View, list[RuleHit]]:
         """The worst reading of the text, its score, and what hit in it, the surest first: rules, or the model."""
         worst: tuple[float, View, list[RuleHit]] | None = None
-        for view in normalise(text):
-            if self._model is None:
-                hits, seen = self._rules.match(view.text), _UNSEEN
-            else:
-                evidence = self._model.locate(view.text, role)
-                hits = self._rules.match(view.text, evidence.doubtful)
-                likeness = 0.0 if view.superseded else evidence.score
-                seen = RuleHit(_MODEL_RULE, "model", likeness, evidence.start, evidence.end, "medium")
-            trusting = self._model is None or view.superseded or role is Role.TOOL
-            score = fuse(hits, seen.score, trusting=trusting)
+        for view, hits, witness in self._witnesses(text, role):
+            score = fuse(hits, witness.score, trusting=self._model is None or role is Role.TOOL)
             if worst is None or score > worst[0]:
-                worst = (score, view, sorted([*hits, seen], key=lambda hit: -hit.score))
+                worst = (score, view, sorted([*hits, witness], key=lambda hit: -hit.score))
         assert worst is not None
         score, view, hits = worst
         return score, view, [hit for hit in hits if hit.rule != _MODEL_RULE or hit is hits[0]]
+
+    def _witnesses(self, text: str, role: Role) -> Iterator[tuple[View, list[RuleHit], RuleHit]]:
+        """Each reading of the text with the rules that hit in it, and what the model says of it."""
+        views = normalise(text)
+        if self._model is None:
+            for view in views:
+                yield view, self._rules.match(view.text), _UNSEEN
+            return
+        seen = [self._model.locate(view.text, role) for view in views]
+        likeness = max((one.score for view, one in zip(views, seen, strict=True) if not view.superseded), default=0.0)
+        for view, one in zip(views, seen, strict=True):
+            score = likeness if view.superseded else one.score  # a disguised text says what it says without
+            witness = RuleHit(_MODEL_RULE, "model", score, one.start, one.end, "medium")
+            yield view, self._rules.match(view.text, one.doubtful), witness
 
     def _finding(self, view: View, hit: RuleHit, score: float, index: int) -> Finding:
         start, end = view.locate(hit.start, hit.end)

@@ -161,6 +161,7 @@ CIPHERS = (
             r"\b[0134578@$!|][a-z]{2}.{0,40}[a-z][0134578@$!|][a-z]",
         ),
         _leet,
+        certain=True,
         local=True,
     ),
     Reading("pig_latin", (r"(?:\b[a-z]{2,14}ay\b[^a-z]{1,3}(?:[a-z]{1,3}[^a-z]{1,3})?){4}",), _pig_latin),
