@@ -18,7 +18,6 @@ _TOOL_SHARE: Final = 0.85  # of the threshold: a tool's output has no business t
 _CEILING: Final = 0.995
 _LEAST_TRUST: Final = 0.2  # in a rule where the model sees nothing at all: benign texts in the words of attacks
 _FULL_TRUST: Final = 0.25  # what the model must say for a rule to count in full
-_QUOTED: Final = 0.1  # of a rule's score when it hit a quotation
 
 
 def threshold_of(point: float, role: Role) -> float:
@@ -29,16 +28,14 @@ def threshold_of(point: float, role: Role) -> float:
 def fuse(hits: Iterable[RuleHit], model_score: float, *, trusting: bool = False) -> float:
     """One score in 0..1 from independent witnesses (noisy or): each family of rules once, by its surest rule.
 
-    A rule counts the less, the less the model sees, and hardly where it hit the words of a quotation in a text that
-    says more than that. `trusting` takes rules as they are: where the model can't be heard, or nobody has a reason to
-    quote an order.
+    A rule counts the less, the less the model sees, and not at all where it hit the words of a quotation in a text that
+    says more than that. `trusting` takes rules as they are: where there is no model, or nobody has a reason to quote an
+    order.
     """
     trust = 1.0 if trusting else min(1.0, _LEAST_TRUST + (1 - _LEAST_TRUST) * model_score / _FULL_TRUST)
     surest: dict[str, float] = {}
     for hit in hits:
-        score = hit.score * trust
-        if hit.quoted and not trusting:
-            score *= _QUOTED
-        surest[hit.category] = max(score, surest.get(hit.category, 0.0))
+        if trusting or not hit.quoted:
+            surest[hit.category] = max(hit.score * trust, surest.get(hit.category, 0.0))
     doubt = math.prod((1 - min(score, _CEILING) for score in surest.values()), start=1 - min(model_score, _CEILING))
     return 1 - doubt
