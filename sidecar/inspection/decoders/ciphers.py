@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import string
 
-import re2
-
 from sidecar.inspection.decoders.decoder import Reading
 
 # Words that attacks can't do without; a text that has one of them *shifted* or *reversed* is read that way.
@@ -76,12 +74,12 @@ _LEET = str.maketrans(
     {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g", "@": "a", "$": "s"}
     | {"!": "i", "|": "l", "+": "t", "\u20ac": "e", "\u00a3": "l"}
 )
-_LEET_WORD = re2.compile(r"[\pL\pN_@$!|+\x{20ac}\x{a3}]*[013-9@$!|+\x{20ac}\x{a3}][\pL\pN_@$!|+\x{20ac}\x{a3}]*")
+_LEET_WORD = re.compile(r"(?<![a-zA-Z])[a-zA-Z]*+[\d@$!|+\u20ac\u00a3][\w@$!|+\u20ac\u00a3]{0,40}")
 _LETTER = re.compile("[a-zA-Z]")
 
 
-def _leet_word(match: re2._Match) -> str:
-    word = str(match[0])
+def _leet_word(match: re.Match[str]) -> str:
+    word = match[0]
     core = word.rstrip("!|+")
     return core.translate(_LEET) + word[len(core) :] if _LETTER.search(core) else word
 
