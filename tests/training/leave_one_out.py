@@ -39,7 +39,7 @@ BUDGETS: Final = (
         0.25,
     ),
     (("benign_roleplay", "benign_actas_zh"), 2.0),
-    (("written/about", "written/bchat", "written/own", "written/security"), 5.4),  # about injection and prompts
+    (("written/about", "written/bchat", "written/own", "written/security"), 4.9),  # about injection and prompts
 )
 _STEP: Final = 0.01
 _LEAST: Final = -20.0
