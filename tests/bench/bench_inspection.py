@@ -19,6 +19,7 @@ import msgspec
 
 from sidecar.apis import match
 from sidecar.inspection import Inspection, InspectionSettings
+from sidecar.inspection.model.compiled import COMPILED
 from sidecar.inspection.rulepack import RulePack
 from sidecar.metrics import Metrics
 from sidecar.prompt import Prompt, Role, Segment
@@ -46,6 +47,7 @@ OTHERS: tuple[dict[str, Any], ...] = (
 
 def main() -> None:
     """Measure and print."""
+    print(f"Models run in {'C' if COMPILED else 'numpy: there was no compiler at installation'}.")
     with tempfile.TemporaryDirectory(prefix="pcl-") as folder:
         terms = Path(folder) / "terms.txt"
         terms.write_text("\n".join(f"internal term {number}" for number in range(5000)), "utf-8")

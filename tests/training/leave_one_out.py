@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,12 +64,19 @@ def folds(sources: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def leave_one_out(windows: Windows, cases: Sequence[Case]) -> dict[tuple[str, ...], Fitted]:
-    """For each fold a model of everything else."""
+    """For each fold a model of everything else. Prints how far it is."""
     sources = np.array([case.source for case in cases])
-    fitted: dict[tuple[str, ...], Fitted] = {}
-    for fold in folds(sources.tolist()):
+
+    def without(fold: tuple[str, ...]) -> Fitted:
         seen = ~np.isin(sources, fold)
-        fitted[fold] = fit(windows.only(seen), [case for case, keep in zip(cases, seen, strict=True) if keep])
+        return fit(windows.only(seen), [case for case, keep in zip(cases, seen, strict=True) if keep])
+
+    fitted: dict[tuple[str, ...], Fitted] = {}
+    todo = folds(sources.tolist())
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # fitting lets go of the interpreter's lock
+        for fold, one in zip(todo, pool.map(without, todo), strict=True):
+            fitted[fold] = one
+            print(f"left out {len(fitted)} of {len(todo)}: {', '.join(fold)}", file=sys.stderr, flush=True)
     return fitted
 
 

@@ -17,7 +17,7 @@ _TAG_BITS: Final = 9
 _CONCEPT_BITS: Final = 7
 _ROWS: Final = len(STEMS) + GRAM  # a token, its beginnings, two tokens and more
 _random = np.random.default_rng(20261127)
-_SALTS = _random.integers(1 << 62, 1 << 63, (_ROWS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+SALTS = _random.integers(1 << 62, 1 << 63, (_ROWS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _SLOT = np.uint64(64 - _BITS)
 _TAG = np.uint64(64 - _BITS - _TAG_BITS)
 _TAG_MASK = np.uint64((1 << _TAG_BITS) - 1)
@@ -34,11 +34,11 @@ class Concepts:
     for a known one.
     """
 
-    __slots__ = ("_table",)
+    __slots__ = ("table",)
 
     def __init__(self, slots: NDArray[np.uint32], values: Numbers) -> None:
-        self._table = np.zeros(1 << _BITS, np.uint16)
-        self._table[slots] = values
+        self.table = np.zeros(1 << _BITS, np.uint16)
+        self.table[slots] = values
 
     @classmethod
     def of(cls, entries: Iterable[tuple[str, int]]) -> Concepts:
@@ -55,15 +55,15 @@ class Concepts:
             else:
                 row, value = (len(STEMS) + count - 1 if count > 1 else 0), hashes[0, 0]
                 value = grams(hashes[0])[count - 1, -1] if count > 1 else value
-            key = int(value) * int(_SALTS[row, 0]) & 0xFFFF_FFFF_FFFF_FFFF
+            key = int(value) * int(SALTS[row, 0]) & 0xFFFF_FFFF_FFFF_FFFF
             tag = key >> (64 - _BITS - _TAG_BITS) & ((1 << _TAG_BITS) - 1)
             found.setdefault(key >> (64 - _BITS), tag << _CONCEPT_BITS | concept)
         return cls(np.array(list(found), np.uint32), np.array(list(found.values()), np.uint16))
 
     def arrays(self) -> tuple[NDArray[np.uint32], Numbers]:
         """What the constructor takes."""
-        slots = np.flatnonzero(self._table).astype(np.uint32)
-        return slots, self._table[slots]
+        slots = np.flatnonzero(self.table).astype(np.uint32)
+        return slots, self.table[slots]
 
     def find(self, hashes: Hashes, joined: Hashes) -> Numbers:
         """The concept of the words that end at each token, 0 for none; of one token and several that of the several.
@@ -71,9 +71,9 @@ class Concepts:
         `hashes` are of tokens and their beginnings, `joined` of two to GRAM tokens.
         """
         keys = np.concatenate((hashes, joined))
-        keys *= _SALTS
+        keys *= SALTS
         keys = keys.ravel()
-        found = self._table.take((keys >> _SLOT).view(np.int64))
+        found = self.table.take((keys >> _SLOT).view(np.int64))
         at = np.flatnonzero(found)
         found, keys = found[at], keys[at]
         true = (found >> _SHIFT) == ((keys >> _TAG) & _TAG_MASK)

@@ -37,9 +37,9 @@ _REACH: Final = (0, 6, 10, 10)
 """How many tokens a concept may lie behind the one that so many places before it in the row."""
 
 _random = np.random.default_rng(20261126)
-_PLACES = _random.integers(1 << 62, 1 << 63, 2, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-_SALTS = _random.integers(1 << 62, 1 << 63, (ROWS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-_CONCEPTS = _random.integers(1 << 62, 1 << 63, MOST + 1, dtype=np.uint64)
+PLACES = _random.integers(1 << 62, 1 << 63, 2, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+SALTS = _random.integers(1 << 62, 1 << 63, (ROWS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+CONCEPTS = _random.integers(1 << 62, 1 << 63, MOST + 1, dtype=np.uint64)
 _JOINS = np.array([[offsets.count(place) for place in range(len(_REACH))] for offsets in MEANINGS], np.uint64)
 _JOINS[1, 0] = 3  # so that the order counts
 _FARTHEST: Final = (slice(1, 3), slice(3, 5), slice(5, 6))  # rows by how far back they go: one, two, three
@@ -55,19 +55,19 @@ def features(hashes: Hashes, concepts: Concepts) -> Indices:
     table[:2] = joined[:2]
     stems = hashes[1]
     if count > 1:
-        np.multiply(stems[:-1], _PLACES[0], out=table[2, 1:])
+        np.multiply(stems[:-1], PLACES[0], out=table[2, 1:])
         table[2, 1:] += stems[1:]
     if count > 2:
-        np.multiply(stems[:-2], _PLACES[1], out=table[3, 2:])
+        np.multiply(stems[:-2], PLACES[1], out=table[3, 2:])
         table[3, 2:] += stems[2:]
     meant = concepts.find(hashes, joined[1:])
     words = table[: len(ORDERS)]
-    words *= _SALTS[: len(ORDERS)]
+    words *= SALTS[: len(ORDERS)]
     words >>= _SHIFT
     at = np.flatnonzero(meant)
     if len(at):
         rows = _meanings(meant[at], at)
-        rows *= _SALTS[len(ORDERS) :]
+        rows *= SALTS[len(ORDERS) :]
         rows >>= _MEANING_SHIFT
         rows[rows > 0] += np.uint64(WORDS)
         table[len(ORDERS) :, at] = rows
@@ -76,7 +76,7 @@ def features(hashes: Hashes, concepts: Concepts) -> Indices:
 
 def _meanings(meant: Numbers, at: Indices) -> Hashes:
     """Of each concept itself, and what it makes with those before it, as far as they are near; 0 for nothing."""
-    joined: Hashes = _JOINS @ behind(_CONCEPTS.take(meant), len(_REACH))
+    joined: Hashes = _JOINS @ behind(CONCEPTS.take(meant), len(_REACH))
     for back, rows in enumerate(_FARTHEST, 1):
         joined[rows, :back] = 0
         joined[rows, back:] *= at[back:] - at[:-back] <= _REACH[back]

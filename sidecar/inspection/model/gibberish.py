@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidecar.errors import ConfigurationError
+from sidecar.inspection.model.compiled import compiled_soup
 from sidecar.inspection.model.scorer import Evidence
 from sidecar.inspection.model.soup import BITS, DAMPING, Indices, Soup, windows
 
@@ -49,14 +50,14 @@ def _kinds() -> bytes:
     return bytes(table)
 
 
-_KINDS: Final = _kinds()
+KINDS: Final = _kinds()
 _ONES: Final = np.uint64(0x0101010101010101)
 _TOP: Final = np.uint64(56)
 
 
 def triples(data: bytes) -> NDArray[np.uint16]:
     """The kinds of each byte and the two before it, as one number; the first stands behind two spaces."""
-    kinds = np.frombuffer(b"  ".translate(_KINDS) + data.translate(_KINDS), np.uint8).astype(np.uint16)
+    kinds = np.frombuffer(b"  ".translate(KINDS) + data.translate(KINDS), np.uint8).astype(np.uint16)
     codes: NDArray[np.uint16] = kinds[:-2] << np.uint16(5)
     codes |= kinds[1:-1]
     codes <<= np.uint16(5)
@@ -70,7 +71,7 @@ class GibberishModel:
     A score of 0.5 is the operating point that `make train-gibberish` chose. Immutable, so that threads may share it.
     """
 
-    __slots__ = ("_bias", "_gate", "_limit", "_weights")
+    __slots__ = ("_bias", "_gate", "_limit", "_weights", "_worst")
 
     def __init__(self, weights: NDArray[np.float32], bias: float, gate: NDArray[np.uint8], limit: int) -> None:
         """`gate` has a weight (0 to MOST) for each triple of kinds; SIGHT blocks that sum to `limit` pass."""
@@ -78,6 +79,7 @@ class GibberishModel:
         self._bias = bias
         self._gate = gate
         self._limit = limit
+        self._worst = compiled_soup(KINDS, gate, weights, bias, limit) or self._worst_in_numpy
 
     @classmethod
     def load(cls, path: Path | None = None) -> GibberishModel:
@@ -143,7 +145,7 @@ class GibberishModel:
         evidence = self.locate(text)
         return -math.inf if evidence is None else math.log(evidence.score / (1 - evidence.score))
 
-    def _worst(self, data: bytes) -> tuple[float, int, int] | None:
+    def _worst_in_numpy(self, data: bytes) -> tuple[float, int, int] | None:
         begins, ends = self.regions(data)
         if not len(begins):
             return None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidecar.errors import ConfigurationError
+from sidecar.inspection.model.compiled import Found, compiled_scorer
 from sidecar.inspection.model.concepts import Concepts
 from sidecar.inspection.model.features import BUCKETS, DAMPING, MEANINGS, ORDERS, WINDOW, features, windows
 from sidecar.inspection.model.tokens import Hashes, Indices, grams, hash_tokens
@@ -23,9 +24,7 @@ _MANY = 32  # windows; beyond, padding a text buys nothing more
 _CHUNK = 2048  # tokens whose features fit into a processor's cache
 _BEFORE = 16  # tokens on which those of a chunk may build
 _LARGEST = 3.0  # log-odds; a larger weight counts no more
-_DOUBTFUL = math.log(
-    0.03 / 0.97
-)  # log-odds; of a thousand attacks that rules find, the model sees all but two above it
+_DOUBTFUL = math.log(0.03 / 0.97)  # of a thousand attacks that rules find, the model sees all but two above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class InjectionModel:
     that threads may share it.
     """
 
-    __slots__ = ("_bias", "_concepts", "_floor", "_least", "_scale", "_spread", "_weights")
+    __slots__ = ("_bias", "_compiled", "_concepts", "_floor", "_least", "_scale", "_spread", "_weights")
 
     def __init__(
         self, weights: NDArray[np.int8], scale: float, bias: float, concepts: Concepts, *, floor: float, spread: float
@@ -66,6 +65,15 @@ class InjectionModel:
         self._floor = floor
         self._least = np.int16(max(-(1 << 15), round(floor / scale)))
         self._spread = spread
+        self._compiled = compiled_scorer(
+            weights,
+            concepts.table,
+            scale=scale,
+            bias=bias,
+            spread=spread,
+            least=int(self._least),
+            doubtful=_DOUBTFUL,
+        )
 
     @classmethod
     def rounded(
@@ -121,22 +129,27 @@ class InjectionModel:
 
     def locate(self, text: str, role: Role = Role.USER) -> Evidence:
         """The most suspicious window of the text, with its place."""
-        hashes, starts = hash_tokens(text)
-        if not len(starts):
+        found = self._find(text, role)
+        if found is None:
             return Evidence(0.0, 0, 0)
-        logits, first, end = self._windows(hashes, role)
-        best = int(logits.argmax())
-        worst = float(logits[best])
-        doubtful: tuple[Place, ...] = ()
-        if worst >= _DOUBTFUL:
-            some = np.flatnonzero(logits >= _DOUBTFUL)
-            doubtful = tuple(merged(_place(text, starts, first[one], end[one]) for one in some))
-        return Evidence(_logistic(worst), *_place(text, starts, first[best], end[best]), doubtful)
+        logit, start, end, doubtful = found
+        return Evidence(_logistic(logit), start, end, tuple(merged(doubtful)))
 
     def logit(self, text: str, role: Role = Role.USER) -> float:
         """The score as log-odds; minus infinity for a text without words."""
+        found = self._find(text, role)
+        return -math.inf if found is None else found[0]
+
+    def _find(self, text: str, role: Role) -> Found | None:
+        if self._compiled is not None:
+            return self._compiled(text, role is Role.TOOL)
         hashes, starts = hash_tokens(text)
-        return float(self._windows(hashes, role)[0].max()) if len(starts) else -math.inf
+        if not len(starts):
+            return None
+        logits, first, end = self._windows(hashes, role)
+        best = int(logits.argmax())
+        doubtful = [_place(text, starts, first[one], end[one]) for one in np.flatnonzero(logits >= _DOUBTFUL)]
+        return float(logits[best]), *_place(text, starts, first[best], end[best]), doubtful
 
     def _windows(self, hashes: Hashes, role: Role) -> tuple[NDArray[np.float64], Indices, Indices]:
         """Log-odds, first word and end of every window."""

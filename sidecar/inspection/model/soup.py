@@ -34,21 +34,21 @@ _GROUP[:33] = _SPACE
 _GROUP[ord("a") : ord("z") + 1] = _LOWER
 _GROUP[ord("A") : ord("Z") + 1] = _UPPER
 _GROUP[ord("0") : ord("9") + 1] = _DIGIT
-_GROUPS: Final = _GROUP.tobytes()
+GROUPS: Final = _GROUP.tobytes()
 _ALIKE: Final = bytes(range(128)) + bytes([128] * 128)
-_LENGTHS = np.array([0, 1, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 5] + [6] * 20 + [7], np.uint64)
-_DISTANCES = np.array([0, 1, 2, 3, 4, 4, 4, 4] + [5] * 24 + [6] * 96 + [7], np.uint64)
-_FAR: Final = len(_DISTANCES) - 1
+LENGTHS = np.array([0, 1, 2, 3, 3, 4, 4, 4, 5, 5, 5, 5, 5] + [6] * 20 + [7], np.uint64)
+DISTANCES = np.array([0, 1, 2, 3, 4, 4, 4, 4] + [5] * 24 + [6] * 96 + [7], np.uint64)
+_FAR: Final = len(DISTANCES) - 1
 _NEVER: Final = 7
 _NEWLINE: Final = 10
 
 _random = np.random.default_rng(20261126)
-_SALTS = _random.integers(1 << 62, 1 << 63, 32, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-_ROW_SALTS = _random.integers(1 << 62, 1 << 63, (ROWS + 2, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+SALTS = _random.integers(1 << 62, 1 << 63, 32, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+ROW_SALTS = _random.integers(1 << 62, 1 << 63, (ROWS + 2, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _SHIFT = np.uint64(64 - BITS)
 _MIX = np.uint64(29)
 _EIGHT = np.uint64(8)
-_BASE: Final = int(_SALTS[0])
+_BASE: Final = int(SALTS[0])
 _LONGEST: Final = 1 << 16
 
 
@@ -71,7 +71,7 @@ class Soup:
     __slots__ = ("begin", "bytes", "end", "pieces", "start")
 
     def __init__(self, data: bytes) -> None:
-        group = np.frombuffer(b"\0" + data.translate(_GROUPS) + b"\0", np.uint8)
+        group = np.frombuffer(b"\0" + data.translate(GROUPS) + b"\0", np.uint8)
         before, here, after = group[:-2], group[1:-1], group[2:]
         edge = (before != here) & ((before != _UPPER) | (here != _LOWER))
         edge |= (before == _UPPER) & (here == _UPPER) & (after == _LOWER)
@@ -99,31 +99,31 @@ def _piece_features(raw: Bytes, low: Bytes, begin: Indices, start: Indices, end:
     gap = start - begin
     space = np.minimum(gap, 2).astype(np.uint64)
     space[(gap > 0) & (raw[start - 1] == _NEWLINE)] = 3
-    length = _LENGTHS[np.minimum(end - start, len(_LENGTHS) - 1)]
+    length = LENGTHS[np.minimum(end - start, len(LENGTHS) - 1)]
     last = raw[end - 1]
     outline = kind * _EIGHT + _GROUP[last] + np.uint64(1)  # the first letter's kind and the last one's
     shape = (outline * np.uint64(2) + (last >> np.uint8(7))) * _EIGHT + length
-    named = word + space * _SALTS[1]
-    shape = np.where(signs, word, shape * _SALTS[2]) + space * _SALTS[3]
-    rough = np.where(signs, word, outline * _SALTS[4]) + space * _SALTS[5]
+    named = word + space * SALTS[1]
+    shape = np.where(signs, word, shape * SALTS[2]) + space * SALTS[3]
+    rough = np.where(signs, word, outline * SALTS[4]) + space * SALTS[5]
     table[0] = word
     table[1] = named
-    table[2, 1:] = named[1:] * _SALTS[6] + word[:-1]
-    table[3, 2:] = word[2:] * _SALTS[7] + word[:-2]
+    table[2, 1:] = named[1:] * SALTS[6] + word[:-1]
+    table[3, 2:] = word[2:] * SALTS[7] + word[:-2]
     table[4] = shape
-    table[4, 1:] += shape[:-1] * _SALTS[8]
-    table[5, 2:] = table[4, 2:] + shape[:-2] * _SALTS[9]
-    table[6, 3:] = table[5, 3:] + shape[:-3] * _SALTS[10]
+    table[4, 1:] += shape[:-1] * SALTS[8]
+    table[5, 2:] = table[4, 2:] + shape[:-2] * SALTS[9]
+    table[6, 3:] = table[5, 3:] + shape[:-3] * SALTS[10]
     three = rough.copy()
-    three[1:] += rough[:-1] * _SALTS[11]
-    three[2:] += rough[:-2] * _SALTS[12]
-    table[7, 3:] = three[3:] + three[:-3] * _SALTS[13]
-    table[8, 1:] = three[1:] + rough[:-1] * _SALTS[14]
+    three[1:] += rough[:-1] * SALTS[11]
+    three[2:] += rough[:-2] * SALTS[12]
+    table[7, 3:] = three[3:] + three[:-3] * SALTS[13]
+    table[8, 1:] = three[1:] + rough[:-1] * SALTS[14]
     (seen, coming), (again, anew) = _distances(word), _distances(three)
     table[9] = ((seen * _EIGHT + coming) * _EIGHT + kind) * _EIGHT + length
     table[10] = (again * _EIGHT + anew) * _EIGHT + kind
     table[11, 1:] = ((again[1:] * _EIGHT + again[:-1]) * _EIGHT + seen[1:]) * _EIGHT + seen[:-1]
-    return _buckets(table, _ROW_SALTS[:ROWS])
+    return _buckets(table, ROW_SALTS[:ROWS])
 
 
 def _distances(values: Hashes) -> tuple[Hashes, Hashes]:
@@ -134,7 +134,7 @@ def _distances(values: Hashes) -> tuple[Hashes, Hashes]:
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     same = ordered[1:] == ordered[:-1]
-    gap = _DISTANCES[np.minimum((order[1:] - order[:-1])[same], _FAR)]
+    gap = DISTANCES[np.minimum((order[1:] - order[:-1])[same], _FAR)]
     before, behind = np.full((2, len(values)), _NEVER, np.uint64)
     before[order[1:][same]] = gap
     behind[order[:-1][same]] = gap
@@ -147,13 +147,13 @@ def _byte_features(raw: Bytes, low: Bytes) -> Indices:
     for row, (data, size) in enumerate(((raw, 3), (low, 4))):
         for back in range(min(size, len(data))):
             table[row, back:] |= data[: len(data) - back].astype(np.uint64) << np.uint64(8 * back)
-    return _buckets(table, _ROW_SALTS[ROWS:])
+    return _buckets(table, ROW_SALTS[ROWS:])
 
 
 def _buckets(table: Hashes, salts: Hashes) -> Indices:
     table *= salts
     table ^= table >> _MIX
-    table *= _SALTS[15]
+    table *= SALTS[15]
     table >>= _SHIFT
     return table.view(np.int64)
 

@@ -36,7 +36,6 @@ _Units = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def _tables() -> tuple[NDArray[np.bool_], NDArray[np.uint16]]:
-    """Of every BMP character: whether it is a token by itself, and its folded value; 0 is a separator."""
     alone = np.zeros(0x10000, np.bool_)
     fold = np.zeros(0x10000, np.uint16)
     for code in range(0x10000):
@@ -59,13 +58,14 @@ def _powers(base: int) -> Hashes:
     return np.cumprod(factors)
 
 
-_ALONE, _FOLD = _tables()
-_ASCII = bytes(_FOLD[:128].astype(np.uint8)) + bytes(128)
+ALONE, FOLD = _tables()
+"""Of every BMP character: whether it is a token by itself, and its folded value; 0 is a separator."""
+_ASCII = bytes(FOLD[:128].astype(np.uint8)) + bytes(128)
 _random = np.random.default_rng(20261123)
-_BASE = int(_random.integers(1 << 62, 1 << 63, dtype=np.uint64)) * 2 + 1
-_POWERS, _INVERSES = _powers(_BASE), _powers(pow(_BASE, -1, 1 << 64))
+BASE: Final = int(_random.integers(1 << 62, 1 << 63, dtype=np.uint64)) * 2 + 1
+_POWERS, _INVERSES = _powers(BASE), _powers(pow(BASE, -1, 1 << 64))
 _MIX = np.uint64(32)
-_SALTS = _random.integers(1 << 62, 1 << 63, (GRAM, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+SALTS = _random.integers(1 << 62, 1 << 63, (GRAM, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 _LENGTHS = np.array([[_CHUNK], *([length] for length in STEMS)])
 
 
@@ -106,8 +106,8 @@ def _ascii_tokens(text: str) -> tuple[NDArray[np.uint8], Indices, Indices]:
 def _unicode_tokens(text: str) -> tuple[NDArray[np.uint16], Indices, Indices]:
     codes = np.frombuffer(f"\0{text}\0".encode("utf-32-le", "surrogatepass"), np.uint32)
     codes = np.minimum(codes, np.uint32(0xFFFF))
-    framed = _FOLD[codes]
-    alone = _ALONE[codes]
+    framed = FOLD[codes]
+    alone = ALONE[codes]
     word = (framed != 0) & ~alone
     starts = np.flatnonzero(alone[1:] | (word[1:] & ~word[:-1]))
     ends = np.flatnonzero(alone[:-1] | (word[:-1] & ~word[1:]))
@@ -121,7 +121,7 @@ def grams(words: Hashes) -> Hashes:
     place, so that the order of words counts. The upper bits are the good ones.
     """
     table = behind(words, GRAM)
-    table *= _SALTS
+    table *= SALTS
     np.add.accumulate(table, axis=0, out=table)
     for row in range(1, GRAM):
         table[row, :row] = 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import sidecar.inspection.model as model_package
 from sidecar.errors import ConfigurationError
-from sidecar.inspection.model import InjectionModel, scorer
+from sidecar.inspection.model import InjectionModel, compiled, scorer
 from sidecar.inspection.model.features import BUCKETS
 from sidecar.inspection.model.tokens import hash_tokens
 from sidecar.prompt import Role
@@ -129,7 +129,9 @@ def test_any_text_scores_between_zero_and_one_with_its_place_inside(text: str) -
 
 def test_long_text_scores_as_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     text = " ".join(ATTACKS[:3] * 40)
+    monkeypatch.setattr(compiled, "COMPILED", False)
+    model = InjectionModel.load()
     monkeypatch.setattr(scorer, "_CHUNK", 1 << 20)
-    whole = MODEL.locate(text)
+    whole = model.locate(text)
     monkeypatch.setattr(scorer, "_CHUNK", 17)
-    assert MODEL.locate(text) == whole
+    assert model.locate(text) == whole
