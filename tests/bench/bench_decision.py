@@ -1,6 +1,6 @@
 """How much of an empty handler's throughput is left for whoever asks Portcullis: one core, both transports.
 
-The full decision is an API key, four limits in memory, every injection rule over a prompt of 1 kB, metrics, and a
+The full decision is an API key, four limits in memory, a prompt of 1 kB inspected for injection, metrics, and a
 trace context that is not sampled. Floors and decision take turns, so that what else the machine does hits all alike;
 the ratio is that of processor time for a call, which is what one core has to give, however busy the machine is.
 """
@@ -51,12 +51,11 @@ def main() -> None:
     verdicts = []
     for transport, goal in GOALS.items():
         with tempfile.TemporaryDirectory(prefix="pcl-") as folder, ExitStack() as stack:
-            empty, parse, full, model = measure(Path(folder), transport, stack)
+            empty, parse, full = measure(Path(folder), transport, stack)
         for what, measured in (
             ("empty handler", empty),
             ("parses, answers", parse),
             ("full decision", full),
-            ("the same and the model", model),
         ):
             latencies = sorted(measured.latencies)
             rows.append(
@@ -77,18 +76,12 @@ def main() -> None:
 
 
 def measure(folder: Path, transport: str, stack: ExitStack) -> list[Measured]:
-    """All four servers at once, measured in turn."""
-    files, sockets = SidecarFiles(folder), [folder / "rules.sock", folder / "model.sock"]
-    configurations = [
-        files.write(socket.stem, files.full_decision(socket, transport, model=socket.stem == "model"))
-        for socket in sockets
-    ]
-    call = questions.completion(files.create_key(configurations[0]))
+    """All three servers at once, measured in turn."""
+    files, socket = SidecarFiles(folder), folder / "portcullis.sock"
+    configuration = files.write("portcullis", files.full_decision(socket, transport))
+    call = questions.completion(files.create_key(configuration))
     servers = [stack.enter_context(floor(kind, transport, folder)) for kind in ("empty", "parse")]
-    servers += [
-        stack.enter_context(sidecar(f"{socket.stem} {transport}", socket, configuration))
-        for socket, configuration in zip(sockets, configurations, strict=True)
-    ]
+    servers.append(stack.enter_context(sidecar(transport, socket, configuration)))
     measured = []
     for server in servers:
         connection = Connection(str(server.path), questions.METHOD, call, [questions.UNSAMPLED])

@@ -1,9 +1,8 @@
 """What a decision adds to a request through real Envoy: the median of one connection, and the tail at a fixed rate.
 
 The gateway is `envoy/gateway.yaml` with one worker. In place of the model Envoy itself answers, so that nothing but the
-gateway is measured. Prompts are judged by the injection rules, in the last row by our small model too; one request in a
-hundred is traced. Floor: the same Envoy, holding the body as well, without the two filters that ask Portcullis. All
-processes share the machine's cores.
+gateway is measured. Prompts are inspected for injection; one request in a hundred is traced. Floor: the same Envoy,
+holding the body as well, without the two filters that ask Portcullis. All processes share the machine's cores.
 """
 
 from __future__ import annotations
@@ -38,14 +37,12 @@ _BUFFER = {
     },
 }
 AUTHORIZATION, RATE_LIMIT = "envoy.filters.http.ext_authz", "envoy.filters.http.ratelimit"
-MODEL = "ext_authz and the model, native"
 # What is printed; the transport of the sidecar, if any; the filters that are left out.
 VARIANTS = (
     ("Envoy without ext_authz", None, {AUTHORIZATION, RATE_LIMIT}),
     ("ext_authz, native", "native", {RATE_LIMIT}),
     ("ext_authz, grpcio", "grpcio", {RATE_LIMIT}),
     ("ext_authz and rate limit, native", "native", set[str]()),
-    (MODEL, "native", {RATE_LIMIT}),
 )
 
 
@@ -66,14 +63,15 @@ def main() -> None:
         folder = Path(name)
         authority, files = Authority(folder), SidecarFiles(folder)
         served, collector = authority.issue("gateway"), stack.enter_context(Collector())
-        gateways = []
+        gateways, key = [], ""
         for number, (title, transport, left_out) in enumerate(VARIANTS):
             report.progress(f"start: {title}")
             socket = folder / f"{number}.sock"
             if transport is not None:
-                settings = files.full_decision(socket, transport, model=title == MODEL)
+                settings = files.full_decision(socket, transport)
                 settings["telemetry"]["otlp_endpoint"] = collector.endpoint
                 configuration = files.write(str(number), settings)
+                key = key or files.create_key(configuration)  # all share one file of keys
                 stack.enter_context(sidecar(title, socket, configuration, pinned=False))
             home = folder / f"envoy-{number}"
             home.mkdir()
@@ -81,7 +79,7 @@ def main() -> None:
             base.write_text(yaml.safe_dump(answering_itself(left_out)))
             envoy = stack.enter_context(Envoy(home, placement(home, served, authority, collector, socket), base))
             gateways.append(Gateway(title, envoy.placement.port))
-        measure(gateways, authority.certificate, http1_load.request(files.create_key(configuration), questions.BODY))
+        measure(gateways, authority.certificate, http1_load.request(key, questions.BODY))
     show(gateways)
 
 

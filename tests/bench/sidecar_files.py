@@ -23,9 +23,9 @@ class SidecarFiles:
         self._folder = folder
         (folder / "master-key").write_bytes(base64.b64encode(os.urandom(32)))
 
-    def full_decision(self, socket: Path, transport: str, *, model: bool = False) -> dict[str, Any]:
-        """Every stage switched on, with four limits that nobody reaches; prompts are judged by all rules, and by the
-        small model if asked for. Nothing listens where traces would go."""
+    def full_decision(self, socket: Path, transport: str) -> dict[str, Any]:
+        """Every stage switched on, with four limits that nobody reaches; prompts are judged by the
+        injection inspector as it comes, small model and rules. Nothing listens where traces would go."""
         keys = {"file": str(self._folder / "keys.yaml"), "master_key": {"file": str(self._folder / "master-key")}}
         return {
             "server": {"listen": f"unix:{socket}", "transport": transport},
@@ -47,7 +47,7 @@ class SidecarFiles:
             "inspection": {
                 "inspectors": [
                     {"kind": "length", "max_bytes": 262_144},
-                    {"kind": "injection", "action": "deny", "model": model},
+                    {"kind": "injection", "action": "deny"},
                 ]
             },
             "telemetry": {"metrics": "127.0.0.1:0", "otlp_endpoint": "http://127.0.0.1:9"},

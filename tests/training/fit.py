@@ -39,7 +39,7 @@ _SHARES: Final = {
     "generated/en/benign": 2.0,  # twins of every family of attacks
 }
 _TRANSLATION: Final = 0.25
-_OWN: Final = 3.0  # texts written for the purpose are all about it, and of many hands
+_OWN: Final = 1.5  # texts written for the purpose are all about it, and of many hands
 _PUBLIC_BENIGN: Final = 2.0  # what people really ask
 
 Floats = NDArray[np.float64]
