@@ -16,7 +16,7 @@ from sidecar.inspection.places import Place, merged
 from sidecar.inspection.scanner import Scanner
 
 _DECODERS: tuple[Replacer | Reading, ...] = (*REPLACERS, *READINGS)
-_FINDERS = tuple((one.name, one.find) for one in _DECODERS if one.find is not None)
+_FINDERS = tuple((one.name, one.find, bool(one.triggers)) for one in _DECODERS if one.find is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +195,22 @@ def _read(view: View, readings: Iterable[Reading], views: _Views, depth: int, do
 
 def _triggered(text: str) -> dict[str, _Places]:
     """By decoder, from where to where in the text it is worth using."""
-    places: dict[str, _Places] = {}
-    if len(text) <= _SHORT:
-        whole = [(0, len(text))]
-        places |= {name: whole for name, find in _FINDERS if next(find(text), None) is not None}
-        return places | dict.fromkeys(_called_for(text), whole)
-    for name, find in _FINDERS:
-        if found := [(max(0, at - _AROUND), min(at + _BLOCK, len(text))) for at in find(text)]:
+    whole = [(0, len(text))]
+    short = len(text) <= _SHORT
+    places: dict[str, _Places] = dict.fromkeys(_called_for(text), whole) if short else _called_for_in_blocks(text)
+    for name, find, has_triggers in _FINDERS:
+        if has_triggers and places.pop(name, None) is None:
+            continue
+        if short:
+            if next(find(text), None) is not None:
+                places[name] = whole
+        elif found := [(max(0, at - _AROUND), min(at + _BLOCK, len(text))) for at in find(text)]:
             places[name] = found
+    return places
+
+
+def _called_for_in_blocks(text: str) -> dict[str, _Places]:
+    places: dict[str, _Places] = {}
     block = _BLOCK if len(text) <= _LONG else _BLOCK * 8
     for start in range(0, len(text), block):
         for name in _called_for(text[max(0, start - _REACH) : start + block + _REACH]):

@@ -18,7 +18,7 @@ _BASE64 = re.compile(
     r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]+)*"
     r"|(?:[A-Za-z0-9+/]{4} ){5,}[A-Za-z0-9+/]{2,4})={0,3}"
 )
-_LONG = re2.compile(r"[A-Za-z0-9+/_\-]{16,}")
+_LONG = re2.compile(r"[A-Za-z0-9+/_\-]{16,}|(?:[A-Za-z0-9+/]{4} ){5}")
 _BASE32 = re.compile(r"(?<![A-Za-z2-7])(?:[A-Z2-7]{16,}(?:\r?\n[A-Z2-7]{8,})*|[a-z2-7]{16,})={0,6}")
 _HEX = re.compile(
     r"(?<![0-9a-zA-Z])(?:0x)?[0-9a-fA-F]{2}(?:[ ,:;\-\n]{0,3}(?:0x|\\x)?[0-9a-fA-F]{2}){6,}(?![0-9a-zA-Z])"
@@ -176,6 +176,6 @@ ARMOUR = (
     Replacer("codes", (r"[0-9]{2,3}(?:[ ,;\n|\-]{1,2}(?:0o?)?[0-9]{2,3}){6}",), _decimal),
     Replacer("base32", (r"[a-z2-7]{16}",), _base32),
     Replacer("base85", (r"<~[^~]{8}",), _base85),
-    Replacer("base64", (r"(?:[a-z0-9+/]{4} ){5}",), _base64, find=_mixed),
+    Replacer("base64", (r"[a-z0-9+/_\-]{16}", r"(?:[a-z0-9+/]{4} ){5}"), _base64, find=_mixed),
     Replacer("base58", (r"[1-9a-z]{20}",), _base58),
 )

@@ -17,7 +17,8 @@ MOST_FOUND = 1024
 class Replacer:
     """Takes a disguise off where it stands. `decode` gives the new text and its edits, or None.
 
-    It is worth trying where one of its `triggers` is found, or around the characters that `find` gives.
+    It is worth trying where one of its `triggers` is found. One that can `find` is worth trying around the characters
+    that this gives, in a text that shows a trigger, if it has any.
     """
 
     name: str
