@@ -32,7 +32,6 @@ _UNSPACED = (
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
-_Units = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def _tables() -> tuple[NDArray[np.bool_], NDArray[np.uint16]]:
