@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sidecar.inspection.characters import Edits
 
 Rewritten = tuple[str, Edits]
-MOST_FOUND = 1024
-"""Places that `find` looks at."""
+MOST_FOUND = 1 << 12
+"""Places that `find` looks at: each costs microseconds, and harmless ones may stand in front."""
 
 
 @dataclass(frozen=True, slots=True)
